@@ -1,0 +1,236 @@
+package atocore
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/atocore/atocore/internal/analysis"
+	"github.com/atocore/atocore/internal/sqlite"
+)
+
+// The index has the texts of now. A search as of a time reads the others, which
+// were there then and have changed or gone since, from the journal, and scores
+// them as the index would. That costs as much as has changed since.
+
+// A pastText is a text that was there at the time that is asked for, and that
+// the index does not have.
+type pastText struct {
+	c          *candidate
+	head, body []string // its terms
+}
+
+// findPast adds what the journal has to the candidates by words. A record that
+// is still there and says something else by now is judged by what it said.
+func (se *search) findPast(tx *sqlite.Tx, terms []analysis.Term, byUnit map[int64]*candidate) error {
+	past, changed, err := se.pastTexts(tx)
+	if err != nil || len(past)+len(changed) == 0 {
+		return err
+	}
+	byID := map[string]*candidate{}
+	for _, c := range se.candidates {
+		if changed[c.id] {
+			c.textScore, c.textRank = 0, 0
+			byID[c.id] = c
+		}
+	}
+	scores, err := se.scorePast(tx, terms, past)
+	if err != nil {
+		return err
+	}
+	for i, p := range past {
+		switch c := byID[p.c.id]; {
+		case c != nil && p.c.kind == c.kind && c.kind != KindChunk:
+			c.textScore = scores[i]
+		case scores[i] > 0:
+			p.c.textScore = scores[i]
+			se.candidates = append(se.candidates, p.c)
+			if p.c.unit > 0 {
+				byUnit[p.c.unit] = p.c
+			}
+		}
+	}
+	slices.SortStableFunc(se.candidates, func(a, b *candidate) int {
+		return cmp.Or(cmp.Compare(b.textScore, a.textScore), cmp.Compare(b.id, a.id))
+	})
+	se.candidates = se.candidates[:min(len(se.candidates), se.depth())]
+	for i, c := range se.candidates {
+		if c.textScore > 0 {
+			c.textRank = i + 1
+		}
+	}
+	return nil
+}
+
+// pastTexts reads the records that have changed since, as they were, and the
+// IDs of the memories and state entries whose text the index has otherwise.
+func (se *search) pastTexts(tx *sqlite.Tx) (past []pastText, changed map[string]bool, err error) {
+	var entries []JournalEntry
+	for r, err := range tx.Query(`WITH later (id) AS (SELECT DISTINCT entity_id FROM journal WHERE seq > ?1)
+		SELECT `+journalColumns+` FROM journal
+		WHERE entity IN ('memory', 'state', 'document') AND after IS NOT NULL AND seq IN (
+			SELECT (SELECT max(seq) FROM journal WHERE entity_id = later.id AND seq <= ?1) FROM later)
+		ORDER BY seq DESC`, se.seq) {
+		if err != nil {
+			return nil, nil, err
+		}
+		entries = append(entries, scanEntry(r))
+	}
+	p := pastReader{se: se, tx: tx, changed: map[string]bool{}}
+	for _, e := range entries {
+		switch e.Entity {
+		case entityMemory:
+			err = p.memory(e)
+		case entityState:
+			err = p.state(e)
+		case entityDocument:
+			err = p.document(e)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return p.past, p.changed, nil
+}
+
+// A pastReader collects what pastTexts returns.
+type pastReader struct {
+	se      *search
+	tx      *sqlite.Tx
+	past    []pastText
+	changed map[string]bool
+}
+
+func (p *pastReader) memory(e JournalEntry) error {
+	m, err := decode[Memory](e)
+	if err != nil {
+		return err
+	}
+	u := m.unit()
+	c, err := p.former(&u)
+	if c != nil && p.se.wants(&m) {
+		p.se.fillMemory(c, &m)
+		p.add(c, &u)
+	}
+	return err
+}
+
+func (p *pastReader) state(e JournalEntry) error {
+	st, err := decode[StateEntry](e)
+	if err != nil {
+		return err
+	}
+	u := st.unit()
+	c, err := p.former(&u)
+	if c != nil {
+		c.fillState(&st)
+		p.add(c, &u)
+	}
+	return err
+}
+
+func (p *pastReader) document(e JournalEntry) error {
+	d, err := decode[documentRecord](e)
+	if err != nil {
+		return err
+	}
+	if err := d.findHeirs(p.tx); err != nil {
+		return err
+	}
+	indexed := map[int]bool{} // found by the index, see loadChunk
+	for _, i := range d.heirs {
+		indexed[i] = true
+	}
+	for i := range d.Pieces {
+		if u := d.unit(&d.Pieces[i]); !indexed[i] && p.se.admits(&u) {
+			c := &candidate{confidence: 1}
+			c.fillChunk(&d, &d.Pieces[i])
+			p.add(c, &u)
+		}
+	}
+	return nil
+}
+
+// former is a candidate for a unit of the past that the index does not have
+// with the same texts, or nil where it has it or the query does not admit it.
+func (p *pastReader) former(u *unit) (*candidate, error) {
+	n, same, err := indexed(p.tx, u)
+	if err != nil || same {
+		return nil, err
+	}
+	p.changed[u.id] = true
+	if !p.se.admits(u) {
+		return nil, nil
+	}
+	return &candidate{unit: n, confidence: 1}, nil
+}
+
+func (p *pastReader) add(c *candidate, u *unit) {
+	c.id, c.kind, c.document, c.loaded = u.id, u.kind, u.document, true
+	p.past = append(p.past, pastText{c: c, head: analysis.Terms(u.head), body: analysis.Terms(u.body)})
+}
+
+// indexed is the number of the unit in the index, or 0, and whether the index
+// has it with the same texts.
+func indexed(tx *sqlite.Tx, u *unit) (n int64, same bool, err error) {
+	_, err = tx.QueryRow(func(r sqlite.Row) { n, same = r.Int64(0), r.Int64(1) == u.madeFrom() }, `SELECT unit, made_from FROM units WHERE id = ?`, u.id)
+	return n, same, err
+}
+
+// admits holds a unit of the past against the query's filters, as filter does.
+func (se *search) admits(u *unit) bool {
+	q := &se.q
+	return (se.project == "" || u.project == "" || u.project == se.project) &&
+		(len(q.Kinds) == 0 || slices.Contains(q.Kinds, u.kind)) &&
+		(len(q.Types) == 0 || u.kind == KindMemory) && hasTags(u.tags, q.Tags) &&
+		se.inWindow(u.time)
+}
+
+// scorePast computes what BM25 says of the texts, with the parameters of the
+// index. How long a text is counts against the others of the past: the index
+// does not say how long its own are.
+func (se *search) scorePast(tx *sqlite.Tx, terms []analysis.Term, past []pastText) ([]float64, error) {
+	const k1, b = 1.2, 0.75
+	scores := make([]float64, len(past))
+	var length float64
+	for i := range past {
+		length += float64(len(past[i].head) + len(past[i].body))
+	}
+	average := max(1, length/float64(len(past)))
+	for _, t := range terms {
+		frequency := make([]float64, len(past))
+		var with float64 // units that have the term, here and in the index
+		for i := range past {
+			frequency[i] = headWeight*count(past[i].head, t) + count(past[i].body, t)
+			if frequency[i] > 0 {
+				with++
+			}
+		}
+		if with == 0 {
+			continue
+		}
+		if _, err := tx.QueryRow(func(r sqlite.Row) { with += r.Float64(0) },
+			`SELECT count(*) FROM fts WHERE fts MATCH ?`, analysis.Match([]analysis.Term{t})); err != nil {
+			return nil, err
+		}
+		all := max(se.units+float64(len(past)), with)
+		idf := max(1e-6, math.Log((all-with+0.5)/(with+0.5)))
+		for i, f := range frequency {
+			n := float64(len(past[i].head) + len(past[i].body))
+			scores[i] += idf * f * (k1 + 1) / (f + k1*(1-b+b*n/average))
+		}
+	}
+	return scores, nil
+}
+
+// count is how often the term is among the terms of a text.
+func count(in []string, t analysis.Term) float64 {
+	var n float64
+	for _, s := range in {
+		if s == t.Text || t.Prefix && strings.HasPrefix(s, t.Text) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,468 @@
+package atocore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/atocore/atocore/internal/analysis"
+	"github.com/atocore/atocore/internal/schema"
+	"github.com/atocore/atocore/internal/sqlite"
+)
+
+// analysisKey is where a store notes which analysis its full text was made by.
+const analysisKey = "analysis"
+
+// begin brings what is derived up to date with this version and embedder. It
+// writes only where there is something to do, so that readers can open a
+// store without waiting for its writer.
+func (s *Store) begin(ctx context.Context) error {
+	var made string
+	var space int64
+	err := s.read(ctx, func(tx *sqlite.Tx) error {
+		if _, err := tx.QueryRow(func(r sqlite.Row) { made = r.Text(0) }, `SELECT value FROM meta WHERE key = ?`, analysisKey); err != nil {
+			return err
+		}
+		var err error
+		space, _, err = activeSpace(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if made != analysis.Version {
+		if err := s.rebuildIndex(ctx, made == ""); err != nil {
+			return err
+		}
+	}
+	if space == 0 && s.embedder != nil {
+		return s.adoptSpace(ctx)
+	}
+	return nil
+}
+
+// adoptSpace makes the embedder's space that of a store which has none.
+func (s *Store) adoptSpace(ctx context.Context) error {
+	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		if id, _, err := activeSpace(tx); err != nil || id != 0 {
+			return err // another process was first
+		}
+		id, err := ensureSpace(tx, s.embedder.Space())
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`UPDATE spaces SET active = 1 WHERE space = ?`, id)
+		return err
+	})
+}
+
+// rebuildIndex writes units and full text anew from the records. Vectors of
+// units whose text is as it was stay.
+func (s *Store) rebuildIndex(ctx context.Context, onlyIfEmpty bool) error {
+	return s.write(ctx, nil, func(c *change) error {
+		empty := false
+		if _, err := c.tx.QueryRow(func(r sqlite.Row) { empty = r.Int64(0) == 0 }, `SELECT count(*) FROM (SELECT 1 FROM journal LIMIT 1)`); err != nil {
+			return err
+		}
+		if !onlyIfEmpty || !empty {
+			if err := c.rebuildIndex(); err != nil {
+				return err
+			}
+		}
+		_, err := c.tx.Exec(`INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+			analysisKey, analysis.Version)
+		return err
+	})
+}
+
+func (c *change) rebuildIndex() error {
+	for _, q := range []string{
+		// First, so that what follows finds an index that agrees with its rows.
+		`INSERT INTO fts (fts) VALUES ('rebuild')`,
+		`DELETE FROM units WHERE id NOT IN (
+			SELECT id FROM memories UNION ALL SELECT id FROM state UNION ALL SELECT id FROM chunks UNION ALL SELECT id FROM interactions)`,
+		`DELETE FROM fts WHERE rowid NOT IN (SELECT unit FROM units)`,
+		`DELETE FROM vectors WHERE unit NOT IN (SELECT unit FROM units)`,
+		`DELETE FROM vectorless WHERE unit NOT IN (SELECT unit FROM units)`,
+		`DELETE FROM embedding_queue WHERE unit NOT IN (SELECT unit FROM units)`,
+	} {
+		if _, err := c.tx.Exec(q); err != nil {
+			return err
+		}
+	}
+	for u, err := range allUnits(c.tx) {
+		if err != nil {
+			return err
+		}
+		if err := c.reindexUnit(u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reindexUnit is index for a unit whose full text may be another's or missing,
+// though its vector stands for its text.
+func (c *change) reindexUnit(u unit) error {
+	var n int64
+	var there, same bool
+	known, err := c.tx.QueryRow(func(r sqlite.Row) {
+		n, there = r.Int64(0), !r.IsNull(1)
+		same = there && r.Text(1) == analysis.Text(u.head) && r.Text(2) == analysis.Text(u.body)
+	}, `SELECT unit, head, body FROM units LEFT JOIN fts ON fts.rowid = unit WHERE id = ?`, u.id)
+	if err != nil {
+		return err
+	}
+	if known && there && !same {
+		if _, err := c.tx.Exec(`DELETE FROM fts WHERE rowid = ?`, n); err != nil {
+			return err
+		}
+	}
+	if known && !same {
+		if err := c.indexText(n, &u); err != nil {
+			return err
+		}
+	}
+	return c.index(u)
+}
+
+// allUnits yields the units of all records.
+func allUnits(tx *sqlite.Tx) iter.Seq2[unit, error] {
+	return func(yield func(unit, error) bool) {
+		for m, err := range allMemories(tx) {
+			if !yield(m.unit(), err) || err != nil {
+				return
+			}
+		}
+		for e, err := range allState(tx) {
+			if !yield(e.unit(), err) || err != nil {
+				return
+			}
+		}
+		for r, err := range tx.Query(`SELECT ` + interactionColumns + ` FROM interactions ORDER BY id`) {
+			var i Interaction
+			if err == nil {
+				scanInteraction(r, &i)
+			}
+			if !yield(i.unit(), err) || err != nil {
+				return
+			}
+		}
+		for r, err := range tx.Query(`SELECT ` + documentColumns + ` FROM documents ORDER BY id`) {
+			if err != nil {
+				yield(unit{}, err)
+				return
+			}
+			d := documentRecord{Document: scanDocument(r)}
+			chunks, err := chunksOf(tx, d.ID)
+			if err != nil {
+				yield(unit{}, err)
+				return
+			}
+			for i := range chunks {
+				if !yield(d.unit(&chunks[i]), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Stats says what a store holds.
+type Stats struct {
+	Dir          string             `json:"dir"`
+	Schema       int                `json:"schema"` // version
+	Bytes        int64              `json:"bytes"`  // of the database, its log included
+	WALBytes     int64              `json:"wal_bytes"`
+	Memories     map[Status]int     `json:"memories"` // by status
+	Types        map[MemoryType]int `json:"types"`    // active memories by type
+	Projects     int                `json:"projects"`
+	State        int                `json:"state"`
+	Documents    int                `json:"documents"`
+	Chunks       int                `json:"chunks"`
+	Interactions int                `json:"interactions"`
+	Journal      int64              `json:"journal"` // the last entry's Seq
+	Space        *Space             `json:"space"`   // of the vectors; nil where there are none yet
+	Vectors      int                `json:"vectors"`
+	Pending      int                `json:"pending"` // texts that wait for their vectors
+	Embedder     *Space             `json:"embedder"`
+	SQLite       string             `json:"sqlite"`
+	SQLiteVec    string             `json:"sqlite_vec"`
+}
+
+// Stats counts what the store holds.
+func (s *Store) Stats(ctx context.Context) (Stats, error) {
+	st := Stats{Dir: s.dir, Memories: map[Status]int{}, Types: map[MemoryType]int{}}
+	if s.embedder != nil {
+		sp := s.embedder.Space()
+		st.Embedder = &sp
+	}
+	info, err := s.db.Info(ctx)
+	if err != nil {
+		return Stats{}, fmt.Errorf("stats: %w", err)
+	}
+	st.Schema, st.Bytes, st.WALBytes = info.UserVersion, info.PageCount*info.PageSize, info.LogBytes
+	st.SQLite, st.SQLiteVec = info.SQLiteVersion, info.VecVersion
+	err = s.read(ctx, func(tx *sqlite.Tx) error {
+		for r, err := range tx.Query(`SELECT status, type, count(*) FROM memories GROUP BY status, type ORDER BY status, type`) {
+			if err != nil {
+				return err
+			}
+			n := int(r.Int64(2))
+			st.Memories[Status(r.Text(0))] += n
+			if Status(r.Text(0)) == Active {
+				st.Types[MemoryType(r.Text(1))] += n
+			}
+		}
+		id, sp, err := activeSpace(tx)
+		if err != nil {
+			return err
+		}
+		if id != 0 {
+			st.Space = &sp
+		}
+		_, err = tx.QueryRow(func(r sqlite.Row) {
+			st.Projects, st.State, st.Documents = int(r.Int64(0)), int(r.Int64(1)), int(r.Int64(2))
+			st.Chunks, st.Interactions, st.Journal = int(r.Int64(3)), int(r.Int64(4)), r.Int64(5)
+			st.Vectors, st.Pending = int(r.Int64(6)), int(r.Int64(7))
+		}, `SELECT (SELECT count(*) FROM projects), (SELECT count(*) FROM state), (SELECT count(*) FROM documents),
+			(SELECT count(*) FROM chunks), (SELECT count(*) FROM interactions), (SELECT coalesce(max(seq), 0) FROM journal),
+			(SELECT count(*) FROM vectors WHERE space = ?), (SELECT count(*) FROM embedding_queue)`, id)
+		return err
+	})
+	if err != nil {
+		return Stats{}, fmt.Errorf("stats: %w", err)
+	}
+	return st, nil
+}
+
+// Digest is the SHA-256, in hexadecimal, over everything the store holds, its
+// journal included and what is derived (full text, vectors) excluded. Two
+// stores with equal digests hold the same.
+func (s *Store) Digest(ctx context.Context) (string, error) {
+	var digest string
+	err := s.read(ctx, func(tx *sqlite.Tx) (err error) {
+		digest, _, err = schema.Digest(tx)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("digest: %w", err)
+	}
+	return digest, nil
+}
+
+// A Finding is one fault that a check found.
+type Finding struct {
+	Code     string `json:"code"` // stable, for programs
+	Path     string `json:"path"` // the file, table or record
+	Expected string `json:"expected"`
+	Found    string `json:"found"`
+	Hint     string `json:"hint"` // what to do
+}
+
+// A CheckReport lists what Check found.
+type CheckReport struct {
+	OK       bool      `json:"ok"`
+	Findings []Finding `json:"findings"`
+}
+
+// Check examines the store: the database file, references, the full text
+// against the records, the vectors against the records, and kept originals. It
+// returns every finding; its error says that it could not look.
+//
+// The codes are integrity_check (foreign keys included), fts_integrity,
+// units_missing, units_orphaned, units_stale, fts_parity, vectors_orphaned,
+// vectors_missing, original_missing and original_orphaned.
+func (s *Store) Check(ctx context.Context) (CheckReport, error) {
+	report := CheckReport{Findings: []Finding{}}
+	add := func(code, path, expected, found, hint string) {
+		report.Findings = append(report.Findings, Finding{Code: code, Path: path, Expected: expected, Found: found, Hint: hint})
+	}
+	const restore = "restore a snapshot; keep a copy of the files as they are"
+	const repair = "repair the store: what is derived is made anew from the records"
+	integrity, err := s.db.IntegrityCheck(ctx)
+	if err != nil {
+		return report, fmt.Errorf("check: %w", err)
+	}
+	for _, f := range integrity {
+		add("integrity_check", databaseName, "ok", f, restore)
+	}
+	// FTS5's own check is an INSERT, which changes nothing.
+	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		_, err := tx.Exec(`INSERT INTO fts (fts) VALUES ('integrity-check')`)
+		return err
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			return report, fmt.Errorf("check: %w", err)
+		}
+		add("fts_integrity", "fts", "ok", err.Error(), repair)
+	}
+	err = s.read(ctx, func(tx *sqlite.Tx) error {
+		const records = `(SELECT id FROM memories UNION ALL SELECT id FROM state UNION ALL SELECT id FROM chunks UNION ALL SELECT id FROM interactions)`
+		for _, c := range []struct{ code, path, query string }{
+			{"units_missing", "units", `SELECT count(*) FROM ` + records + ` AS r WHERE NOT EXISTS (SELECT 1 FROM units WHERE units.id = r.id)`},
+			{"units_orphaned", "units", `SELECT count(*) FROM units WHERE id NOT IN ` + records},
+			{"fts_parity", "fts", `SELECT (SELECT count(*) FROM units WHERE unit NOT IN (SELECT rowid FROM fts)) + (SELECT count(*) FROM fts WHERE rowid NOT IN (SELECT unit FROM units))`},
+			{"vectors_orphaned", "vectors", `SELECT count(*) FROM (SELECT unit FROM vectors UNION ALL SELECT unit FROM vectorless UNION ALL SELECT unit FROM embedding_queue)
+				WHERE unit NOT IN (SELECT unit FROM units)`},
+		} {
+			var n int64
+			if _, err := tx.QueryRow(func(r sqlite.Row) { n = r.Int64(0) }, c.query); err != nil {
+				return err
+			}
+			if n > 0 {
+				add(c.code, c.path, "0 rows", fmt.Sprintf("%d rows", n), repair)
+			}
+		}
+		stale, err := staleUnits(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if stale > 0 {
+			add("units_stale", "units", "the text of each record indexed", fmt.Sprintf("%d units indexed by another text", stale), repair)
+		}
+		missing, err := missingVectors(tx)
+		if err != nil {
+			return err
+		}
+		if missing > 0 {
+			add("vectors_missing", "vectors", "a vector or a place in the queue for each unit", fmt.Sprintf("%d units without", missing), repair)
+		}
+		return s.checkOriginals(tx, add)
+	})
+	switch {
+	case errors.Is(err, ErrCorrupt):
+		add("integrity_check", databaseName, "ok", err.Error(), restore)
+	case err != nil:
+		return report, fmt.Errorf("check: %w", err)
+	}
+	report.OK = len(report.Findings) == 0
+	return report, nil
+}
+
+// staleUnits counts the units whose full text or whose columns, by which search
+// filters, are not what the record says.
+func staleUnits(ctx context.Context, tx *sqlite.Tx) (n int, err error) {
+	for u, err := range allUnits(tx) {
+		if err != nil {
+			return 0, err
+		}
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		var same bool
+		found, err := tx.QueryRow(func(r sqlite.Row) {
+			same = r.Text(0) == analysis.Text(u.head) && r.Text(1) == analysis.Text(u.body) && r.Bool(2)
+		}, `SELECT fts.head, fts.body,
+				made_from = ? AND kind = ? AND document IS ? AND project IS ? AND type = ? AND status = ? AND tags = ?
+					AND time = ? AND valid_from IS ? AND valid_until IS ?
+			FROM units JOIN fts ON fts.rowid = unit
+			WHERE id = ?`, u.madeFrom(), string(u.kind), nullString(u.document), nullString(u.project), u.typ, string(u.status),
+			jsonText(u.tags, "[]"), timeText(u.time), nullTime(u.from), nullTime(u.until), u.id)
+		if err != nil {
+			return 0, err
+		}
+		if found && !same { // what is not there at all is a finding of its own
+			n++
+		}
+	}
+	return n, nil
+}
+
+// missingVectors counts the units that have neither a vector, nor a note that
+// there is none, nor a place in the queue.
+func missingVectors(tx *sqlite.Tx) (n int64, err error) {
+	id, _, err := activeSpace(tx)
+	if err != nil || id == 0 {
+		return 0, err
+	}
+	_, err = tx.QueryRow(func(r sqlite.Row) { n = r.Int64(0) }, `SELECT count(*) FROM units
+		WHERE `+unfilledNew+` AND NOT EXISTS (SELECT 1 FROM embedding_queue AS q WHERE q.unit = units.unit)`, id)
+	return n, err
+}
+
+func (s *Store) checkOriginals(tx *sqlite.Tx, add func(code, path, expected, found, hint string)) error {
+	kept := map[string]bool{}
+	for r, err := range tx.Query(`SELECT DISTINCT sha256, size FROM documents WHERE kept = 1 ORDER BY sha256`) {
+		if err != nil {
+			return err
+		}
+		sum, size := r.Text(0), r.Int64(1)
+		kept[sum] = true
+		name := filepath.ToSlash(filepath.Join(filesName, sum[:2], sum))
+		info, err := os.Stat(s.originalPath(sum))
+		switch {
+		case err != nil:
+			add("original_missing", name, fmt.Sprintf("%d bytes", size), reason(err), "ingest the document again, keeping originals")
+		case info.Size() != size:
+			add("original_missing", name, fmt.Sprintf("%d bytes", size), fmt.Sprintf("%d bytes", info.Size()), "ingest the document again, keeping originals")
+		}
+	}
+	files, err := s.originals()
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if !kept[f.sum] && (f.sum != "" || f.abandoned) {
+			rel, err := filepath.Rel(s.dir, f.path)
+			if err != nil {
+				return err
+			}
+			add("original_orphaned", filepath.ToSlash(rel), "a document that keeps it", "none", "repair the store: it is removed")
+		}
+	}
+	return nil
+}
+
+// Repair makes anew what is derived from the records: full text, the queue of
+// texts without vectors and then their vectors, and removes originals that no
+// document refers to. Records are not touched.
+func (s *Store) Repair(ctx context.Context) error {
+	err := s.rebuildIndex(ctx, false)
+	if err != nil {
+		return fmt.Errorf("repair: %w", err)
+	}
+	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		id, _, err := activeSpace(tx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`INSERT INTO embedding_queue (unit) SELECT unit FROM units WHERE `+unfilledNew+` ON CONFLICT DO NOTHING`, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("repair: %w", err)
+	}
+	if err := s.sweepOrphans(ctx); err != nil {
+		return fmt.Errorf("repair: %w", err)
+	}
+	if _, err := s.EmbedPending(ctx); err != nil {
+		return fmt.Errorf("repair: %w", err)
+	}
+	return nil
+}
+
+// sweepOrphans removes the originals that no document refers to.
+func (s *Store) sweepOrphans(ctx context.Context) error {
+	files, err := s.originals()
+	if err != nil {
+		return err
+	}
+	var sums []string
+	for _, f := range files {
+		switch {
+		case f.sum != "":
+			sums = append(sums, f.sum)
+		case f.abandoned:
+			if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("remove original: %w", err)
+			}
+		}
+	}
+	return s.sweepOriginals(ctx, sums)
+}

@@ -1,0 +1,594 @@
+package atocore
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/atocore/atocore/internal/sqlite"
+)
+
+// Kind is what sort of record a hit is.
+type Kind string
+
+// What search finds.
+const (
+	KindMemory      Kind = "memory"
+	KindState       Kind = "state"
+	KindChunk       Kind = "chunk"
+	KindInteraction Kind = "interaction"
+)
+
+var kinds = []Kind{KindMemory, KindState, KindChunk, KindInteraction}
+
+// Mode says what a search looks with.
+type Mode string
+
+const (
+	Hybrid     Mode = "hybrid" // words and vectors; the default
+	TextOnly   Mode = "text"   // words alone
+	VectorOnly Mode = "vector" // vectors alone
+)
+
+// A Query asks a Retriever. Text is required. The filters narrow what is
+// found; a zero one does not.
+type Query struct {
+	Text string // at most MaxQueryBytes; any text, it has no syntax
+	Mode Mode   // empty is Hybrid
+
+	// Limit is how many hits to return at most. 0 is 10; at most MaxLimit.
+	Limit int
+
+	Project  string       // a project's name or alias: finds its records and the global ones
+	Kinds    []Kind       // empty is every kind
+	Types    []MemoryType // finds memories of these types only
+	Statuses []Status     // of memories; empty is Active, and only what holds now (see Memory.ValidFrom)
+	Tags     []string     // a record has to have all of them
+
+	// After (inclusive) and Before (exclusive) bound a record's own time: when
+	// a memory's statement begins to hold, a document's date, when an
+	// interaction happened.
+	After, Before time.Time
+
+	// AsOf answers from the store as it stood at that time: what was learnt
+	// or changed later does not count, contents and statuses are those of
+	// then, and so are the words by which records are found. Vectors are
+	// those of now: a text that has changed or gone since has none of its
+	// own, so that VectorOnly finds what has gone not at all. A chunk whose
+	// text is as it was is found by the title, headings and tags of now.
+	// What was forgotten is not found. Zero is now.
+	AsOf time.Time
+
+	Explain bool // whether hits carry an Explanation
+}
+
+const (
+	// MaxQueryBytes bounds a query's text.
+	MaxQueryBytes = 1 << 20
+	// MaxLimit bounds Query.Limit.
+	MaxLimit = 1000
+
+	defaultLimit = 10
+)
+
+// Results are what a search found, best first.
+type Results struct {
+	Hits []Hit `json:"hits"`
+
+	// Notes say what the caller should know: that vectors were not used, and
+	// why, say.
+	Notes []string `json:"notes,omitempty"`
+
+	// Elsewhere counts the records of other projects that have words of the
+	// question, where nothing was found in Query.Project.
+	Elsewhere []ProjectCount `json:"elsewhere,omitempty"`
+}
+
+// A ProjectCount counts matching records of a project.
+type ProjectCount struct {
+	Project string `json:"project"`
+	Matches int    `json:"matches"`
+}
+
+// A Hit is one record that answers a query.
+type Hit struct {
+	ID     string  `json:"id"`
+	Kind   Kind    `json:"kind"`
+	Score  float64 `json:"score"` // higher is better; comparable within one search only
+	Text   string  `json:"text"`
+	Source string  `json:"source"` // what to cite: a document's path, a memory's source, else the record
+
+	Title    string   `json:"title,omitempty"`    // of a chunk's document
+	Heading  []string `json:"heading,omitempty"`  // above a chunk, outermost first
+	Document string   `json:"document,omitempty"` // a chunk's document
+	Start    int      `json:"start"`              // a chunk's byte range in the source, half open; 0 and 0 of other kinds
+	End      int      `json:"end"`
+
+	Project string     `json:"project"`
+	Type    MemoryType `json:"type,omitempty"` // of a memory
+	Status  Status     `json:"status,omitempty"`
+	Speaker string     `json:"speaker,omitempty"`
+	Tags    []string   `json:"tags,omitempty"`
+	Time    time.Time  `json:"time,omitzero"`
+
+	Explanation *Explanation `json:"explanation,omitempty"`
+}
+
+// An Explanation says how a hit came by its score:
+// Score = Relevance · Trust · Project · Recency · Confidence · Document · Diversity,
+// and at most the score of what replaced a superseded memory.
+type Explanation struct {
+	Words      []string `json:"words,omitempty"`       // the question's words that the index knows
+	TextScore  float64  `json:"text_score,omitempty"`  // BM25; 0 where no word matched
+	TextRank   int      `json:"text_rank,omitempty"`   // from 1
+	Similarity float64  `json:"similarity,omitempty"`  // cosine; 0 where vectors were not used
+	VectorRank int      `json:"vector_rank,omitempty"` // from 1
+	Weight     float64  `json:"weight"`                // share of the vector side in Relevance
+	Relevance  float64  `json:"relevance"`             // both sides fused, 0 to 1
+	Trust      float64  `json:"trust"`
+	Project    float64  `json:"project"`
+	Recency    float64  `json:"recency"`
+	Confidence float64  `json:"confidence"`
+	Document   float64  `json:"document"`  // what the document's other chunks say, of a chunk
+	Diversity  float64  `json:"diversity"` // below 1 for the second and further chunks of a document
+	Note       string   `json:"note,omitempty"`
+}
+
+// RetrieverOptions configures a Retriever. A nil *RetrieverOptions consists
+// entirely of default values.
+type RetrieverOptions struct {
+	// Tokens counts the tokens of a text for context packs. Nil is
+	// EstimateTokens.
+	Tokens func(text string) int
+}
+
+// A Retriever finds what a Store holds. It is safe for concurrent use.
+type Retriever struct {
+	s      *Store
+	tokens func(string) int
+}
+
+// Retriever returns a retriever on the store.
+func (s *Store) Retriever(o *RetrieverOptions) *Retriever {
+	r := &Retriever{s: s, tokens: EstimateTokens}
+	if o != nil && o.Tokens != nil {
+		r.tokens = o.Tokens
+	}
+	return r
+}
+
+func (q *Query) validate() error {
+	if strings.TrimSpace(q.Text) == "" {
+		return invalid("query", "is empty", "say what to look for")
+	}
+	if len(q.Text) > MaxQueryBytes {
+		return invalid("query", fmt.Sprintf("has %d bytes, more than %d", len(q.Text), MaxQueryBytes), "")
+	}
+	switch q.Mode {
+	case "", Hybrid, TextOnly, VectorOnly:
+	default:
+		return invalid("mode", fmt.Sprintf("%q is not a mode", q.Mode), "use hybrid, text or vector")
+	}
+	if q.Limit < 0 || q.Limit > MaxLimit {
+		return invalid("limit", fmt.Sprintf("%d is out of range", q.Limit), fmt.Sprintf("use 1 to %d", MaxLimit))
+	}
+	for _, k := range q.Kinds {
+		if !slices.Contains(kinds, k) {
+			return invalid("kind", fmt.Sprintf("%q is not a kind", k), "use one of "+joinNames(kinds))
+		}
+	}
+	if !q.After.IsZero() && !q.Before.IsZero() && !q.After.Before(q.Before) {
+		return invalid("before", "is not after the query's after", "")
+	}
+	return firstError(checkTypes(q.Types), checkStatuses(q.Statuses))
+}
+
+// Search finds the records that answer q, best first; equal scores are ordered
+// by ID, newest first. It fails with ErrInvalid, with ErrNotFound where
+// q.Project does not exist, and, asked for vectors alone, with
+// ErrSpaceMismatch or the embedder's error where there are none. A hybrid search
+// without usable vectors is a search by words, and Results.Notes says so.
+func (r *Retriever) Search(ctx context.Context, q Query) (Results, error) {
+	if err := q.validate(); err != nil {
+		return Results{}, fmt.Errorf("search: %w", err)
+	}
+	if q.Limit == 0 {
+		q.Limit = defaultLimit
+	}
+	if q.Mode == "" {
+		q.Mode = Hybrid
+	}
+	se := search{s: r.s, q: q}
+	if err := se.embedQuery(ctx); err != nil {
+		return Results{}, fmt.Errorf("search: %w", err)
+	}
+	err := r.s.read(ctx, se.run)
+	if err != nil {
+		return Results{}, fmt.Errorf("search: %w", err)
+	}
+	return se.results(), nil
+}
+
+// A search is one run of Search.
+type search struct {
+	s       *Store
+	q       Query
+	vector  []float32 // of the question, or nil
+	now     time.Time
+	project string
+	notes   []string
+
+	seq        int64    // the last journal entry of the time that is asked for
+	units      float64  // in the index, about
+	words      []string // that the index knows
+	weight     float64  // of the vector side
+	candidates []*candidate
+	replacedBy map[string]string // of every memory that was looked at, by ID
+	elsewhere  []ProjectCount
+}
+
+// A candidate is a unit that may become a hit.
+type candidate struct {
+	unit       int64
+	id         string
+	kind       Kind
+	document   string
+	siblings   int // the chunks of its document, itself included
+	textScore  float64
+	textRank   int
+	similarity float64
+	vectorRank int
+	relevance  float64
+
+	hit        Hit
+	loaded     bool // hit was read when the candidate was found
+	confidence float64
+	superseded string // ID of what replaced it
+	links      int    // to the end of its chain of replacements
+	factors    Explanation
+	score      float64
+}
+
+// embedQuery computes the question's vector where the mode wants one.
+func (se *search) embedQuery(ctx context.Context) error {
+	if se.q.Mode == TextOnly {
+		return nil
+	}
+	if se.s.embedder == nil {
+		if se.q.Mode == VectorOnly {
+			return invalid("mode", "vector needs an embedder", "open the store with one")
+		}
+		se.note("searched by words alone: the store was opened without an embedder")
+		return nil
+	}
+	half, cancel := halfOf(ctx)
+	defer cancel()
+	vectors, err := se.s.embed(half, []string{se.q.Text}, ForQuery)
+	switch {
+	case err == nil:
+		se.vector = vectors[0]
+	case ctx.Err() != nil || se.q.Mode == VectorOnly:
+		return err
+	default:
+		se.note("searched by words alone: " + err.Error())
+	}
+	return nil
+}
+
+func (se *search) note(s string) { se.notes = append(se.notes, s) }
+
+// run finds, ranks and reads the hits on one view of the store.
+func (se *search) run(tx *sqlite.Tx) error {
+	se.now = firstTime(se.q.AsOf, se.s.now())
+	if se.q.Project != "" {
+		var err error
+		if se.project, err = projectNamed(tx, se.q.Project); err != nil {
+			return err
+		}
+	}
+	if !se.q.AsOf.IsZero() {
+		if _, err := tx.QueryRow(func(r sqlite.Row) { se.seq = r.Int64(0) },
+			`SELECT coalesce(max(seq), 0) FROM journal WHERE time <= ?`, timeText(se.q.AsOf)); err != nil {
+			return err
+		}
+	}
+	space, sp, err := activeSpace(tx)
+	if err != nil {
+		return err
+	}
+	if err := se.s.mismatch(sp); err != nil {
+		if se.q.Mode == VectorOnly {
+			return err
+		}
+		if se.vector != nil {
+			se.note("searched by words alone: " + err.Error())
+		}
+		se.vector = nil
+	}
+	if err := se.find(tx, space); err != nil {
+		return err
+	}
+	if err := se.load(tx); err != nil {
+		return err
+	}
+	if err := se.pullReplacements(tx); err != nil {
+		return err
+	}
+	se.rank()
+	if len(se.candidates) == 0 && se.project != "" {
+		return se.lookElsewhere(tx)
+	}
+	return nil
+}
+
+// depth is how many candidates each side contributes: enough that fusion and
+// the factors can reorder, and that documents with many chunks leave room.
+func (se *search) depth() int {
+	n := max(100, 5*se.q.Limit)
+	if !se.q.AsOf.IsZero() {
+		n *= 4 // many of them may not have been there yet
+	}
+	return n
+}
+
+// load reads the records of the candidates, as of the time that is asked for,
+// and drops those that did not exist or did not hold then.
+func (se *search) load(tx *sqlite.Tx) error {
+	kept := se.candidates[:0]
+	documents := map[string]*documentRecord{}
+	for _, c := range se.candidates {
+		ok, err := se.loadOne(tx, c, documents)
+		if err != nil {
+			return err
+		}
+		if ok && (se.q.AsOf.IsZero() || hasTags(c.hit.Tags, se.q.Tags) && se.inWindow(c.hit.Time)) {
+			kept = append(kept, c)
+		}
+	}
+	se.candidates = kept
+	return nil
+}
+
+func (se *search) loadOne(tx *sqlite.Tx, c *candidate, documents map[string]*documentRecord) (bool, error) {
+	if c.loaded {
+		return true, nil
+	}
+	past := !se.q.AsOf.IsZero()
+	c.confidence = 1
+	switch c.kind {
+	case KindMemory:
+		m, found, err := memoryAt(tx, c.id, se.q.AsOf)
+		if err != nil || !found {
+			return false, err
+		}
+		se.fillMemory(c, &m)
+		return !past || se.wants(&m), nil
+	case KindState:
+		e, found, err := stateAt(tx, c.id, se.q.AsOf)
+		if err != nil || !found {
+			return false, err
+		}
+		c.fillState(&e)
+		return true, nil
+	case KindInteraction:
+		i, found, err := interactionByID(tx, c.id)
+		if err != nil || !found {
+			return false, err
+		}
+		c.hit = Hit{ID: i.ID, Kind: KindInteraction, Text: joinText(i.Prompt, i.Response), Project: i.Project, Time: i.CreatedAt,
+			Source: "interaction:" + i.ID}
+		return !past || !i.CreatedAt.After(se.q.AsOf), nil
+	default:
+		return se.loadChunk(tx, c, documents)
+	}
+}
+
+func (se *search) loadChunk(tx *sqlite.Tx, c *candidate, documents map[string]*documentRecord) (bool, error) {
+	ch, found, err := chunkByID(tx, c.id)
+	if err != nil || !found {
+		return false, err
+	}
+	d := documents[c.document]
+	if d == nil {
+		d = &documentRecord{}
+		if se.q.AsOf.IsZero() {
+			d.Document, found, err = documentByID(tx, c.document)
+		} else {
+			*d, found, err = recordAsOf[documentRecord](tx, c.document, se.q.AsOf)
+		}
+		if err != nil {
+			return false, err
+		}
+		if !found {
+			d.ID = ""
+		}
+		if found && !se.q.AsOf.IsZero() {
+			if err := d.findHeirs(tx); err != nil {
+				return false, err
+			}
+		}
+		documents[c.document] = d
+	}
+	if d.ID == "" {
+		return false, nil
+	}
+	if !se.q.AsOf.IsZero() {
+		// Ordinals shift when a document changes: it is the text that was found.
+		i, ok := d.heirs[ch.ID]
+		if !ok {
+			return false, nil
+		}
+		ch = d.Pieces[i]
+	}
+	c.fillChunk(d, &ch)
+	return true, nil
+}
+
+func (c *candidate) fillChunk(d *documentRecord, ch *Chunk) {
+	c.siblings = max(1, d.Chunks)
+	c.hit = Hit{ID: ch.ID, Kind: KindChunk, Text: ch.Text, Source: d.Path, Title: d.Title, Heading: ch.Heading, Document: d.ID,
+		Start: ch.Start, End: ch.End, Project: d.Project, Speaker: d.Speaker, Tags: d.Tags, Time: firstTime(d.Time, d.UpdatedAt)}
+}
+
+func (c *candidate) fillState(e *StateEntry) {
+	c.hit = Hit{ID: e.ID, Kind: KindState, Text: e.Key + ": " + e.Value, Project: e.Project, Time: e.UpdatedAt, Title: e.Category,
+		Source: cmp.Or(e.Source, "state:"+e.Project+"/"+e.Category+"/"+e.Key)}
+}
+
+// findHeirs pairs the document's pieces with the present chunks that have the
+// same text, one each: where several have it, those in the same place or under
+// the same heading.
+func (d *documentRecord) findHeirs(tx *sqlite.Tx) error {
+	present, err := chunksOf(tx, d.ID)
+	if err != nil {
+		return err
+	}
+	d.heirs = map[string]int{}
+	taken := make([]bool, len(d.Pieces))
+	byText := map[string][]int{}
+	for i := range d.Pieces {
+		byText[d.Pieces[i].Text] = append(byText[d.Pieces[i].Text], i)
+	}
+	for least := 4; least > 0; least-- { // the closest pairs first
+		for i := range present {
+			ch := &present[i]
+			if _, ok := d.heirs[ch.ID]; ok {
+				continue
+			}
+			for _, j := range byText[ch.Text] {
+				if !taken[j] && closeness(&d.Pieces[j], ch) >= least {
+					d.heirs[ch.ID], taken[j] = j, true
+					break
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// closeness of two chunks with the same text, from 1 to 4.
+func closeness(a, b *Chunk) int {
+	n := 1
+	if slices.Equal(a.Heading, b.Heading) {
+		n += 2
+	}
+	if a.Ordinal == b.Ordinal {
+		n++
+	}
+	return n
+}
+
+func (se *search) fillMemory(c *candidate, m *Memory) {
+	c.confidence = m.Confidence
+	c.superseded = m.SupersededBy
+	c.hit = Hit{ID: m.ID, Kind: KindMemory, Text: m.Content, Source: cmp.Or(m.Provenance.Source, "memory:"+m.ID), Project: m.Project,
+		Type: m.Type, Status: m.Status, Speaker: m.Provenance.Speaker, Tags: m.Tags, Time: firstTime(m.ValidFrom, m.CreatedAt)}
+}
+
+// wants holds a memory against the filters that a query of the past cannot
+// leave to the index.
+func (se *search) wants(m *Memory) bool {
+	statuses := se.q.Statuses
+	if len(statuses) == 0 {
+		statuses = []Status{Active}
+	}
+	return slices.Contains(statuses, m.Status) && (m.Status != Active || m.validAt(se.now)) &&
+		(len(se.q.Types) == 0 || slices.Contains(se.q.Types, m.Type)) && hasTags(m.Tags, se.q.Tags) &&
+		(se.project == "" || m.Project == "" || m.Project == se.project)
+}
+
+func memoryAt(tx *sqlite.Tx, id string, t time.Time) (m Memory, found bool, err error) {
+	if !t.IsZero() {
+		return recordAsOf[Memory](tx, id, t)
+	}
+	m, err = memoryByID(tx, id)
+	if isNotFound(err) {
+		return m, false, nil
+	}
+	return m, err == nil, err
+}
+
+func stateAt(tx *sqlite.Tx, id string, t time.Time) (StateEntry, bool, error) {
+	if !t.IsZero() {
+		return recordAsOf[StateEntry](tx, id, t)
+	}
+	return stateByID(tx, id)
+}
+
+// maxChain bounds how far a chain of replacements is followed.
+const maxChain = 10_000
+
+// pullReplacements adds, for each superseded memory among the candidates, what
+// replaced it, where the filters let it in, so that nobody reads the old
+// statement without the new one above it.
+func (se *search) pullReplacements(tx *sqlite.Tx) error {
+	se.replacedBy = map[string]string{}
+	for _, c := range se.candidates {
+		se.replacedBy[c.id] = c.superseded
+	}
+	for _, c := range slices.Clone(se.candidates) {
+		at := c.id
+		for next, n := c.superseded, 0; next != "" && n < maxChain; n++ {
+			if after, seen := se.replacedBy[next]; seen {
+				at, next = next, after
+				continue
+			}
+			m, found, err := memoryAt(tx, next, se.q.AsOf)
+			if err != nil {
+				return err
+			}
+			if !found {
+				// Forgotten since the time that is asked for: the present record
+				// of what it replaced is linked past it.
+				now, err := memoryByID(tx, at)
+				if err != nil && !isNotFound(err) {
+					return err
+				}
+				if now.SupersededBy == next {
+					break
+				}
+				next = now.SupersededBy
+				se.replacedBy[at] = next
+				continue
+			}
+			se.replacedBy[m.ID] = m.SupersededBy
+			at, next = m.ID, m.SupersededBy
+			if !se.wants(&m) || !se.inTime(&m) {
+				continue
+			}
+			r := &candidate{id: m.ID, kind: KindMemory, relevance: c.relevance}
+			se.fillMemory(r, &m)
+			r.factors.Note = "replaces " + c.id
+			se.candidates = append(se.candidates, r)
+		}
+	}
+	return nil
+}
+
+func (se *search) inTime(m *Memory) bool {
+	return se.inWindow(firstTime(m.ValidFrom, m.CreatedAt)) && (len(se.q.Kinds) == 0 || slices.Contains(se.q.Kinds, KindMemory))
+}
+
+// inWindow reports whether a record's own time is what After and Before let in.
+func (se *search) inWindow(t time.Time) bool {
+	return (se.q.After.IsZero() || !t.Before(se.q.After)) && (se.q.Before.IsZero() || t.Before(se.q.Before))
+}
+
+// results are the best candidates as hits.
+func (se *search) results() Results {
+	out := Results{Hits: []Hit{}, Notes: se.notes, Elsewhere: se.elsewhere}
+	for _, c := range se.candidates[:min(se.q.Limit, len(se.candidates))] {
+		c.hit.Score = c.score
+		if se.q.Explain {
+			e := c.factors
+			e.Words, e.Weight = se.words, se.weight
+			e.TextScore, e.TextRank, e.Similarity, e.VectorRank, e.Relevance = c.textScore, c.textRank, c.similarity, c.vectorRank, c.relevance
+			c.hit.Explanation = &e
+		}
+		out.Hits = append(out.Hits, c.hit)
+	}
+	return out
+}
