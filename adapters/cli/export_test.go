@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+var (
+	Classify      = classify
+	Safe          = safe
+	ASCIIControls = asciiControls
+	OneLine       = oneLine
+)
+
+// Usage is an error of the usage class.
+func Usage() error { return &usageError{reason: "usage"} }
+
+// ErrFaults is the outcome of a check that found something.
+var ErrFaults = errFaults
+
+// Model is the command line as kong sees it, on Linux.
+func Model() (*kong.Application, error) {
+	var p program
+	k, err := newParser(&p, directories("linux", func(string) string { return "" }), io.Discard, io.Discard)
+	if err != nil {
+		return nil, err
+	}
+	return k.Model, nil
+}
+
+// Directories returns the data, configuration and cache directories.
+func Directories(goos string, getenv func(string) string) (data, config, cache string) {
+	l := directories(goos, getenv)
+	return l.data, l.config, l.cache
+}
+
+// Block is what text comes out as on a terminal or elsewhere.
+func Block(text string, terminal bool) string {
+	o := &output{terminal: terminal}
+	o.block(text)
+	return o.buf.String()
+}

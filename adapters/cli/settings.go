@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
+	"go.yaml.in/yaml/v3"
+)
+
+// settings gives flags the values that the command line does not: from the
+// environment first, then from the configuration file.
+type settings struct {
+	getenv func(string) string
+	home   string
+	path   string
+	values map[string]any
+	json   bool     // what the file says of --json, be the rest of it right or not
+	given  []string // flags that got their value here
+}
+
+// newSettings reads the configuration file, ATOCORE_CONFIG or config.yaml in
+// the platform's configuration directory. It returns settings also with an
+// error, so that --help can be had without a right configuration.
+func newSettings(app *kong.Application, dirs locations, getenv func(string) string) (*settings, error) {
+	c := &settings{getenv: getenv, home: dirs.home}
+	c.path = getenv("ATOCORE_CONFIG")
+	named := c.path != ""
+	if !named {
+		if dirs.config == "" {
+			return c, nil
+		}
+		c.path = filepath.Join(dirs.config, "config.yaml")
+	}
+	values, err := readConfig(c.path)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return c, nil
+	}
+	if err != nil {
+		return c, &usageError{reason: "configuration: " + err.Error()}
+	}
+	c.json = text(values["json"]) == "true"
+	if unknown := unknownKeys(app.Node, values, ""); len(unknown) > 0 {
+		slices.Sort(unknown)
+		return c, &usageError{reason: fmt.Sprintf("configuration: %s: unknown key %s", c.path, strings.Join(unknown, ", "))}
+	}
+	c.values = values
+	return c, nil
+}
+
+func readConfig(name string) (map[string]any, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	// Nobody writes so long a configuration; a device or a database is not one.
+	src, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	var values map[string]any
+	if err := yaml.Unmarshal(src, &values); err != nil {
+		return nil, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	return values, nil
+}
+
+// Validate implements kong.Resolver.
+func (c *settings) Validate(*kong.Application) error { return nil }
+
+// Resolve implements kong.Resolver.
+func (c *settings) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+	if flag.Name == "data" {
+		if dir := c.getenv("ATOCORE_DATA"); dir != "" {
+			if !utf8.ValidString(dir) { // see checkUTF8
+				return nil, fmt.Errorf("ATOCORE_DATA, %q, is not UTF-8", dir)
+			}
+			return dir, nil
+		}
+	}
+	values := c.values
+	for _, name := range commandPath(parent.Node()) {
+		next, ok := values[name].(map[string]any)
+		if !ok {
+			return nil, nil
+		}
+		values = next
+	}
+	v, ok := values[flag.Name]
+	if !ok {
+		return nil, nil
+	}
+	if s, ok := v.(string); ok && flag.Name == "data" {
+		v = c.expand(s)
+	}
+	c.given = append(c.given, flag.Name)
+	return text(v), nil
+}
+
+// blame adds to a complaint about a flag that the file gave its value.
+func (c *settings) blame(reason string) string {
+	for _, name := range c.given {
+		if strings.HasPrefix(reason, "--"+name+":") || strings.HasPrefix(reason, "--"+name+" ") {
+			return reason + ", in " + c.path
+		}
+	}
+	return reason
+}
+
+// expand puts the home directory for a leading tilde, which no shell does for
+// a value in a file.
+func (c *settings) expand(dir string) string {
+	if rest, ok := strings.CutPrefix(dir, "~/"); ok && c.home != "" {
+		return filepath.Join(c.home, rest)
+	}
+	return dir
+}
+
+// text puts a value in the form that it would have on the command line.
+func text(v any) any {
+	if list, ok := v.([]any); ok {
+		out := make([]any, len(list))
+		for i, e := range list {
+			out[i] = text(e)
+		}
+		return out
+	}
+	return fmt.Sprint(v)
+}
+
+func commandPath(node *kong.Node) []string {
+	var path []string
+	for n := node; n != nil && n.Parent != nil; n = n.Parent {
+		path = append(path, n.Name)
+	}
+	slices.Reverse(path)
+	return path
+}
+
+// unknownKeys names every key that no flag has, since a misspelt one would
+// otherwise be without effect and without a word.
+func unknownKeys(node *kong.Node, values map[string]any, prefix string) []string {
+	var unknown []string
+	for key, value := range values {
+		if slices.ContainsFunc(node.Flags, func(f *kong.Flag) bool { return f.Name == key && settable(f) }) {
+			continue
+		}
+		i := slices.IndexFunc(node.Children, func(n *kong.Node) bool { return n.Name == key && !n.Hidden })
+		below, isMap := value.(map[string]any)
+		if i < 0 || (!isMap && value != nil) {
+			unknown = append(unknown, prefix+key)
+			continue
+		}
+		unknown = append(unknown, unknownKeys(node.Children[i], below, prefix+key+".")...)
+	}
+	return unknown
+}
+
+// settable excludes what is meant for one call: help, and a confirmation that
+// a file would give for good.
+func settable(f *kong.Flag) bool { return f.Name != "help" && f.Name != "yes" }

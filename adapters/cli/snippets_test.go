@@ -1,0 +1,485 @@
+package cli_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/atocore/atocore/docs"
+)
+
+// What the pages show is run. A block of code is, by the word behind its fence,
+//
+//	sh       commands: run in the order of the page, in one directory with one store
+//	output   what the block before it printed on standard output
+//	go       a part of the library's source, or of an example that is run
+//	text, json, yaml, diff   none of these
+//
+// In output, a line "…" stands for any lines, and IDs, dates and decimal
+// fractions for whatever is in their place. An ID that is printed is known by
+// the page's ID in the commands that follow.
+
+// A block is one fenced block of a page.
+type block struct {
+	lang string
+	line int // of its first line, from 1
+	text string
+}
+
+// blocks returns the fenced blocks of a page, and complains of commands that
+// are anywhere else.
+func blocks(t *testing.T, name, page string) []block {
+	t.Helper()
+	var out []block
+	var open *block
+	for i, line := range strings.Split(page, "\n") {
+		rest, isFence := strings.CutPrefix(line, "```")
+		switch {
+		case isFence && open == nil:
+			open = &block{lang: rest, line: i + 2}
+			if !slices.Contains([]string{"sh", "output", "go", "text", "json", "yaml", "diff"}, rest) {
+				t.Errorf("%s:%d: a block of %q", name, i+1, rest)
+			}
+		case isFence:
+			out = append(out, *open)
+			open = nil
+		case open != nil:
+			open.text += line + "\n"
+			if open.lang != "sh" && open.lang != "output" && isCommand(line) {
+				t.Errorf("%s:%d: a command that is not run: %s", name, i+1, line)
+			}
+		case strings.HasPrefix(line, "    ") && isCommand(line):
+			t.Errorf("%s:%d: a command that is not run: %s", name, i+1, line)
+		}
+	}
+	if open != nil {
+		t.Errorf("%s:%d: a block without an end", name, open.line-1)
+	}
+	return out
+}
+
+var command = regexp.MustCompile(`^\s*(\$ *)?(atocore|go run|go test|go get) `)
+
+func isCommand(line string) bool { return command.MatchString(line) }
+
+// pages are the pages for users, by the name that errors give them.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{"README.md": string(readme)}
+	names, err := fs.Glob(docs.Pages(), "*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		page, err := fs.ReadFile(docs.Pages(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out["docs/"+name] = string(page)
+	}
+	for name, page := range out {
+		page = strings.ReplaceAll(page, "\r\n", "\n")
+		if name == "docs/cli.md" {
+			page, _, _ = strings.Cut(page, "## Commands\n") // see TestHelpExamples
+		}
+		out[name] = page
+	}
+	return out
+}
+
+func TestSnippets(t *testing.T) {
+	shell := findShell(t)
+	for name, page := range pages(t) {
+		t.Run(name, func(t *testing.T) {
+			all := blocks(t, name, page)
+			if !slices.ContainsFunc(all, func(b block) bool { return b.lang == "sh" }) {
+				return
+			}
+			t.Parallel()
+			p := newSnippets(t, shell)
+			last := ""
+			for _, b := range all {
+				var err error
+				switch b.lang {
+				case "sh":
+					last, err = p.run(t, b.text)
+				case "output":
+					err = p.compare(last, b.text)
+				}
+				if err != nil {
+					t.Fatalf("%s:%d: %v", name, b.line, err)
+				}
+			}
+		})
+	}
+}
+
+func findShell(t *testing.T) string {
+	t.Helper()
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("no sh to run the snippets with")
+	}
+	return shell
+}
+
+// snippets run the commands of one page.
+type snippets struct {
+	shell string
+	dir   string
+	env   []string
+	ids   map[string]string // the IDs that the page shows, and those that they stand for
+}
+
+func newSnippets(t *testing.T, shell string) *snippets {
+	t.Helper()
+	dir := t.TempDir()
+	// As in a clone of the repository, there is documentation to take in.
+	if err := os.CopyFS(filepath.Join(dir, "docs"), docs.Pages()); err != nil {
+		t.Fatal(err)
+	}
+	p := &snippets{shell: shell, dir: dir, env: os.Environ(), ids: map[string]string{}}
+	for key, value := range homes() {
+		p.env = append(p.env, key+"="+value)
+	}
+	p.env = append(p.env, "ATOCORE_DATA="+filepath.Join(dir, "store"), "ATOCORE_CONFIG=", "NO_COLOR=1")
+	return p
+}
+
+// run runs a block of commands and returns its standard output.
+func (p *snippets) run(t *testing.T, script string) (string, error) {
+	t.Helper()
+	var lines []string
+	for line := range strings.Lines(script) {
+		if example, ok := strings.CutPrefix(line, "go run ./examples/"); ok {
+			// .ci/run runs all of them.
+			name := strings.Fields(example)[0]
+			if _, err := os.Stat(filepath.Join("..", "..", "examples", name, "main.go")); err != nil {
+				return "", err
+			}
+			continue
+		}
+		if strings.HasPrefix(line, "go test ") || strings.HasPrefix(line, "go get ") {
+			continue // the one is running, the other needs a network
+		}
+		lines = append(lines, strings.Replace(line, "go run ./cmd/atocore", "atocore", 1))
+	}
+	script = strings.Join(lines, "")
+	for shown, id := range p.ids {
+		script = strings.ReplaceAll(script, shown, id)
+	}
+	cmd := exec.CommandContext(t.Context(), p.shell, "-euc", script)
+	cmd.Dir, cmd.Env = p.dir, p.env
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s%s%s", err, script, out, stderr.String())
+	}
+	return string(out), nil
+}
+
+// changing is what differs from run to run: IDs, dates, decimal fractions, the
+// directory.
+var changing = regexp.MustCompile(`\b[0-7][0-9a-hjkmnp-tv-z]{25}\b|\b\d{4}-\d\d-\d\d(?:[T ][0-9:.]+Z)?\b|\b\d+\.\d+\b`)
+
+// compare holds what was printed against what the page shows, and learns the
+// IDs.
+func (p *snippets) compare(got, want string) error {
+	var b strings.Builder
+	var shown []string
+	for line := range strings.Lines(want) {
+		if line == "…\n" {
+			b.WriteString(`(?:.*\n)*?`)
+			continue
+		}
+		at := 0
+		for _, m := range changing.FindAllStringIndex(line, -1) {
+			b.WriteString(regexp.QuoteMeta(line[at:m[0]]))
+			word := line[m[0]:m[1]]
+			at = m[1]
+			switch {
+			case len(word) == 26:
+				b.WriteString(`([0-7][0-9a-hjkmnp-tv-z]{25})`)
+				shown = append(shown, word)
+			case strings.Contains(word, "-"):
+				b.WriteString(`\d{4}-\d\d-\d\d(?:[T ][0-9:.]+Z)?`)
+			default:
+				b.WriteString(`\d+\.\d+`)
+			}
+		}
+		b.WriteString(regexp.QuoteMeta(line[at:]))
+	}
+	re, err := regexp.Compile(`\A` + b.String() + `\z`)
+	if err != nil {
+		return err
+	}
+	m := re.FindStringSubmatch(got)
+	if m == nil {
+		return fmt.Errorf("the output is another one (-page +printed):\n%s", cmp.Diff(want, got))
+	}
+	for i, word := range shown {
+		if id, ok := p.ids[word]; ok && id != m[i+1] {
+			return fmt.Errorf("%s stands for %s and for %s", word, id, m[i+1])
+		}
+		p.ids[word] = m[i+1]
+	}
+	return nil
+}
+
+// TestSnippetsCompare proves that compare sees what differs.
+func TestSnippetsCompare(t *testing.T) {
+	const a, b, other = "01jqv3k8w2x4n6p8r0t2v4y6z8", "01jqv3k8w2x4n6p8r0t2v4y6z9", "01m83ry3b4k00ta0rst6jf1gfk"
+	tests := []struct {
+		name, got, want string
+		same            bool
+	}{
+		{"equal", "a b\n", "a b\n", true},
+		{"another word", "a c\n", "a b\n", false},
+		{"a line more", "a\nb\n", "a\n", false},
+		{"a line less", "a\n", "a\nb\n", false},
+		{"any lines", "a\nb\nc\nd\n", "a\n…\nd\n", true},
+		{"no lines", "a\nd\n", "a\n…\nd\n", true},
+		{"any lines, another end", "a\nb\nc\n", "a\n…\nd\n", false},
+		{"an ID, a date, a fraction", other + " 2026-11-23 0.993\n", a + " 2026-03-02 1.040\n", true},
+		{"a whole number", "3 hits\n", "4 hits\n", false},
+		{"one ID for two", a + " " + a + "\n", a + " " + b + "\n", true},
+		{"two IDs for one", a + " " + b + "\n", a + " " + a + "\n", false},
+		{"dots are dots", "axb\n", "a.b\n", false},
+	}
+	for _, test := range tests {
+		p := &snippets{ids: map[string]string{}}
+		if err := p.compare(test.got, test.want); (err == nil) != test.same {
+			t.Errorf("%s: compare says %v, want the same: %v", test.name, err, test.same)
+		}
+	}
+}
+
+// TestGoSnippets holds the pages' Go against the library and its examples, where
+// it is compiled and run.
+func TestGoSnippets(t *testing.T) {
+	root := filepath.Join("..", "..")
+	sources, err := filepath.Glob(filepath.Join(root, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob(filepath.Join(root, "examples", "*", "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code []string
+	for _, name := range append(sources, more...) {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code = append(code, unindented(string(src)))
+	}
+	for name, page := range pages(t) {
+		for _, b := range blocks(t, name, page) {
+			if b.lang != "go" {
+				continue
+			}
+			want := unindented(b.text)
+			if !slices.ContainsFunc(code, func(src string) bool { return strings.Contains(src, want) }) {
+				t.Errorf("%s:%d: is in no source or example, as it stands", name, b.line)
+			}
+		}
+	}
+}
+
+func unindented(code string) string {
+	var b strings.Builder
+	for line := range strings.Lines(code) {
+		b.WriteString(strings.TrimSpace(line) + "\n")
+	}
+	return b.String()
+}
+
+// TestHelpExamples runs the examples of each command's help, as docs/cli.md
+// shows them. Their IDs are of nobody's records, so they may find nothing; they
+// may not be wrong usage.
+func TestHelpExamples(t *testing.T) {
+	page, err := fs.ReadFile(docs.Pages(), "cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.CopyFS("docs", docs.Pages()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir("src", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(dir, "store")
+	if exit := run(t.Context(), data, nil, io.Discard, io.Discard, "project", "add", "website"); exit != 0 {
+		t.Fatalf("project add exits with %d", exit)
+	}
+	_, reference, _ := strings.Cut(strings.ReplaceAll(string(page), "\r\n", "\n"), "## Commands\n")
+	n := 0
+	for line := range strings.Lines(reference) {
+		line, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), "    atocore ")
+		if !ok || strings.HasPrefix(line, "tour") { // which TestScripts runs
+			continue
+		}
+		n++
+		line, _, _ = strings.Cut(line, " > ")
+		var stderr strings.Builder
+		if exit := run(t.Context(), data, nil, io.Discard, &stderr, arguments(line)...); exit != 0 && exit != 3 {
+			t.Errorf("atocore %s: exit code %d: %s", line, exit, stderr.String())
+		}
+	}
+	if n < 20 {
+		t.Errorf("%d examples found", n)
+	}
+}
+
+// arguments splits a command line at blanks outside of double quotes.
+func arguments(line string) []string {
+	var args []string
+	for i, part := range strings.Split(line, `"`) {
+		if i%2 == 1 {
+			args = append(args, part)
+		} else {
+			args = append(args, strings.Fields(part)...)
+		}
+	}
+	return args
+}
+
+// TestLinks follows the links from page to page, to their headings.
+func TestLinks(t *testing.T) {
+	root := filepath.Join("..", "..")
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	n := 0
+	for name, page := range pages(t) {
+		for _, m := range link.FindAllStringSubmatch(page, -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			n++
+			to, anchor, _ := strings.Cut(m[1], "#")
+			file := filepath.Join(root, filepath.FromSlash(name))
+			if to != "" {
+				file = filepath.Join(filepath.Dir(file), filepath.FromSlash(to))
+			}
+			target, err := os.ReadFile(file)
+			if err != nil {
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchors(string(target)), anchor) {
+				t.Errorf("%s links to %s, which is no heading", name, m[1])
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no links found")
+	}
+}
+
+// anchors are the names that headings get on the web: in lower case, blanks as
+// dashes, signs left out.
+func anchors(page string) []string {
+	var out []string
+	for line := range strings.Lines(page) {
+		if !strings.HasPrefix(line, "#") {
+			continue
+		}
+		heading := strings.ToLower(strings.TrimSpace(strings.TrimLeft(line, "#")))
+		out = append(out, strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-', r == '_', unicode.IsLetter(r), unicode.IsDigit(r):
+				return r
+			}
+			return -1
+		}, heading))
+	}
+	return out
+}
+
+// TestFindingsDocumented holds docs/troubleshooting.md against the codes of
+// Store.Check.
+func TestFindingsDocumented(t *testing.T) {
+	page, err := fs.ReadFile(docs.Pages(), "troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range regexp.MustCompile("(?m)^### `([a-z_]+)`").FindAllStringSubmatch(string(page), -1) {
+		got = append(got, m[1])
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(findingCodes(t, filepath.Join("..", "..", "check.go")), got); diff != "" {
+		t.Errorf("docs/troubleshooting.md (-codes of Check +headings of the page):\n%s", diff)
+	}
+}
+
+// findingCodes are the codes in a file: the first argument of each call of add,
+// and the first value of each entry of a table whose first column is code.
+func findingCodes(t *testing.T, name string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []string
+	literal := func(list []ast.Expr) {
+		if len(list) == 0 {
+			return
+		}
+		if lit, ok := list[0].(*ast.BasicLit); ok {
+			code, err := strconv.Unquote(lit.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes = append(codes, code)
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			if f, ok := n.Fun.(*ast.Ident); ok && f.Name == "add" {
+				literal(n.Args)
+			}
+		case *ast.CompositeLit:
+			if array, ok := n.Type.(*ast.ArrayType); ok {
+				if row, ok := array.Elt.(*ast.StructType); ok && row.Fields.List[0].Names[0].Name == "code" {
+					for _, e := range n.Elts {
+						literal(e.(*ast.CompositeLit).Elts)
+					}
+				}
+			}
+		}
+		return true
+	})
+	if len(codes) == 0 {
+		t.Fatalf("%s has no codes of findings: the test looks in the wrong place", name)
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
