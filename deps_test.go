@@ -37,23 +37,32 @@ var layers = []layer{
 		packages: "adapters/cli",
 		internal: []string{".", "docs"},
 		external: []string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "go.yaml.in/yaml/v3", "golang.org/x/term"},
-		tests:    []string{"github.com/rogpeppe/go-internal", "golang.org/x/sys"},
+		tests:    []string{"backup", "restore", "github.com/rogpeppe/go-internal", "golang.org/x/sys"}, // their codes stand in docs
+	},
+	{
+		// For the tests of programs: like them it uses the root, and restore for
+		// the file operations that are to fail. go-cmp prints what was lost, which
+		// is the result that this package exists for.
+		packages: "adapters/atocoretest",
+		internal: []string{".", "restore"},
+		external: []string{"github.com/google/go-cmp"},
 	},
 	{packages: "docs"}, // the pages, embedded
 	{
 		packages: ".",
-		internal: []string{"backup", "restore", "internal/analysis", "internal/hashembed", "internal/markdown", "internal/schema", "internal/sqlite"},
+		internal: []string{"backup", "restore", "internal/analysis", "internal/hashembed", "internal/lockfile", "internal/markdown", "internal/schema", "internal/sqlite"},
 		external: []string{"github.com/oklog/ulid/v2", "golang.org/x/text"},
 		tests:    []string{"golang.org/x/sys"},
 	},
-	{packages: "backup", internal: []string{"internal/schema", "internal/sqlite"}},
-	{packages: "restore", internal: []string{"backup", "internal/schema", "internal/sqlite"}},
+	{packages: "backup", internal: []string{"internal/lockfile", "internal/owner", "internal/schema", "internal/sqlite"}},
+	{packages: "restore", internal: []string{"backup", "internal/lockfile", "internal/owner", "internal/schema", "internal/sqlite"}},
 	{packages: "internal/schema", internal: []string{"internal/sqlite"}},
 	{
 		packages: "internal/sqlite/...",
 		internal: []string{"internal/lockfile", "internal/sqlite/..."},
 		external: []string{"github.com/ncruces/go-sqlite3", "github.com/asg017/sqlite-vec-go-bindings", "github.com/tetratelabs/wazero", "golang.org/x/sys"},
 	},
+	{packages: "internal/owner"},
 	{packages: "internal/lockfile", external: []string{"golang.org/x/sys"}},
 	{packages: "internal/hashembed", internal: []string{"internal/analysis"}},
 	{packages: "internal/analysis", external: []string{"golang.org/x/text"}},

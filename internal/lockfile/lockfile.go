@@ -13,8 +13,8 @@
 // own), and whoever has just released the lock has to queue behind it. A process
 // that locks and unlocks in a loop therefore cannot shut the others out.
 //
-// The file's content is of no interest and the file is never removed: removing
-// it would let two processes hold "the" lock on two different files.
+// The file says who has it open, see [Holders], and is never removed: removing it
+// would let two processes hold "the" lock on two different files.
 //
 // Locks of this kind need a local file system, or a network one that passes them
 // on to its server.
@@ -42,7 +42,11 @@ const (
 	// RangeWrite is exclusive during every write transaction and checkpoint.
 	RangeWrite
 
-	lastRange = RangeWrite
+	// RangeCopy is shared while the database's file is copied, which then has to
+	// stand still, and exclusive during every checkpoint, which changes it.
+	RangeCopy
+
+	lastRange = RangeCopy
 )
 
 // String gives the range's name.
@@ -52,17 +56,21 @@ func (r Range) String() string {
 		return "open"
 	case RangeWrite:
 		return "write"
+	case RangeCopy:
+		return "copy"
 	}
 	return fmt.Sprintf("range %d", uint8(r))
 }
 
 // Where the locked bytes are. They lie beyond anything the file will ever hold,
 // because on Windows a locked byte cannot be read. Bytes 0 to 15 from base are
-// the locks themselves, the 16 after them the doors; processes of different
-// versions meet on these numbers, so they never change.
+// the locks themselves, the 16 after them the doors, and those of the holders
+// follow; processes of different versions meet on these numbers, so they never
+// change.
 const (
 	base     = 1 << 30
 	doorBase = base + 16
+	slotBase = base + 64
 )
 
 func (r Range) lockAt() int64 { return base + int64(r) }
