@@ -10,7 +10,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io/fs"
 	"math"
 	"strings"
@@ -76,53 +75,44 @@ var tables = []table{
 func Digest(tx *sqlite.Tx) (digest string, rows map[string]int64, err error) {
 	h := sha256.New()
 	rows = map[string]int64{}
+	var b []byte // what is hashed next
 	for _, t := range tables {
-		writeBytes(h, 3, []byte(t.Name))
-		writeInt(h, 1, uint64(len(t.Columns)))
+		b = appendValue(b[:0], t.Name)
+		b = appendNumber(b, 1, uint64(len(t.Columns)))
+		values := make([]any, len(t.Columns))
 		query := `SELECT "` + strings.Join(t.Columns, `", "`) + `" FROM ` + t.Name + ` ORDER BY ` + t.Key
 		for r, err := range tx.Query(query) {
 			if err != nil {
 				return "", nil, fmt.Errorf("digest of %s: %w", t.Name, err)
 			}
-			h.Write([]byte{0xfe})
-			for i := range t.Columns {
-				if err := writeValue(h, r, i); err != nil {
-					return "", nil, fmt.Errorf("digest of %s.%s: %w", t.Name, t.Columns[i], err)
-				}
+			b = append(b, 0xfe)
+			r.Values(values)
+			for _, v := range values {
+				b = appendValue(b, v)
 			}
+			h.Write(b)
+			b = b[:0]
 			rows[t.Name]++
 		}
-		h.Write([]byte{0xff})
+		h.Write(append(b, 0xff))
 	}
 	return hex.EncodeToString(h.Sum(nil)), rows, nil
 }
 
-func writeValue(h hash.Hash, r sqlite.Row, i int) error {
-	switch r.Type(i) {
-	case sqlite.Null:
-		h.Write([]byte{0})
-	case sqlite.Integer:
-		writeInt(h, 1, uint64(r.Int64(i)))
-	case sqlite.Float:
-		writeInt(h, 2, math.Float64bits(r.Float64(i)))
-	case sqlite.Text:
-		writeBytes(h, 3, []byte(r.Text(i)))
-	case sqlite.Blob:
-		writeBytes(h, 4, r.Blob(i))
-	default:
-		return fmt.Errorf("unknown type %v", r.Type(i))
+func appendValue(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case int64:
+		return appendNumber(b, 1, uint64(v))
+	case float64:
+		return appendNumber(b, 2, math.Float64bits(v))
+	case string:
+		return append(appendNumber(b, 3, uint64(len(v))), v...)
+	case []byte:
+		return append(appendNumber(b, 4, uint64(len(v))), v...)
 	}
-	return nil
+	return append(b, 0)
 }
 
-func writeInt(h hash.Hash, kind byte, v uint64) {
-	var b [9]byte
-	b[0] = kind
-	binary.BigEndian.PutUint64(b[1:], v)
-	h.Write(b[:])
-}
-
-func writeBytes(h hash.Hash, kind byte, v []byte) {
-	writeInt(h, kind, uint64(len(v)))
-	h.Write(v)
+func appendNumber(b []byte, kind byte, v uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(b, kind), v)
 }

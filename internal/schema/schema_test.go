@@ -24,7 +24,8 @@ var update = flag.Bool("update", false, "write testdata/schema.sql anew")
 // migrations pins what each step is. A step that has been released is never
 // changed: add another, and its hash here.
 var migrations = map[string]string{
-	"0001_init.sql": "46298abf2691527a87a0ff0c273262e556f8a055743f8bd9e9d872d942c5bc85",
+	"0001_init.sql":   "46298abf2691527a87a0ff0c273262e556f8a055743f8bd9e9d872d942c5bc85",
+	"0002_drills.sql": "b43d6c53de6b9ebb9402642a50574761c4be27c71d1f6ef2e5934356f28b92ad",
 }
 
 // golden is the digest of the rows in testdata/rows.sql. Digests are stored in
@@ -146,8 +147,8 @@ func TestDigestIsPinned(t *testing.T) {
 }
 
 // derived are the tables, and the columns of others, that can be made anew from
-// what the digest covers.
-var derived = []string{"embedding_queue", "fts", "fts_terms", "memories.content_key", "meta", "project_names", "spaces", "units", "vectorless", "vectors"}
+// what the digest covers, or that are not of what the store holds.
+var derived = []string{"drills", "embedding_queue", "fts", "fts_terms", "memories.content_key", "meta", "probes", "project_names", "spaces", "units", "vectorless", "vectors"}
 
 // The digest covers every column of every table but the derived ones.
 func TestDigestCoversEverything(t *testing.T) {

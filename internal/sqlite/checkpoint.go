@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/atocore/atocore/internal/lockfile"
 )
 
 // Commits are appended to the write-ahead log. A checkpoint copies them into the
@@ -52,10 +54,14 @@ type CheckpointResult struct {
 
 // Checkpoint copies the write-ahead log into the database. Truncate waits for
 // readers until ctx is done, or for [DefaultWait]; if they are still there, the
-// result says so and the error matches [ErrBusy]. Writers wait meanwhile.
+// result says so and the error matches [ErrBusy]. Writers wait meanwhile. While
+// the database is copied there are no checkpoints: [ErrBusy] at once.
 func (db *DB) Checkpoint(ctx context.Context, mode Mode) (CheckpointResult, error) {
 	if db.closing.Load() {
 		return CheckpointResult{}, db.closedError("checkpoint")
+	}
+	if db.readOnly() {
+		return CheckpointResult{}, &Error{Op: "checkpoint", Path: db.path, Kind: ErrReadOnly, Err: errors.New("it was opened to be read")}
 	}
 	ctx, cancel := withDefaultWait(ctx)
 	defer cancel()
@@ -73,6 +79,12 @@ func (db *DB) Checkpoint(ctx context.Context, mode Mode) (CheckpointResult, erro
 
 // checkpoint runs under the write lock. It waits for readers until ctx is done.
 func (db *DB) checkpoint(ctx context.Context, c *conn, mode sqlite3.CheckpointMode) (res CheckpointResult, err error) {
+	still, err := db.standStill()
+	if err != nil {
+		res.LogBytes = db.logBytes()
+		return res, err
+	}
+	defer still()
 	c.patience = ctx
 	err = c.do(ctx, "checkpoint", "", func() (err error) {
 		res.Frames, res.Copied, err = c.c.WALCheckpoint("main", mode)
@@ -88,6 +100,26 @@ func (db *DB) checkpoint(ctx context.Context, c *conn, mode sqlite3.CheckpointMo
 	}
 	return res, err
 }
+
+// standStill keeps copies of the database from beginning, until the function that
+// it returns is called. It does not wait for one that is running: whoever copies
+// waits for the write lock in turn.
+func (db *DB) standStill() (release func(), err error) {
+	ok, err := db.lock.TryLock(lockfile.RangeCopy, lockfile.Exclusive)
+	switch {
+	case err != nil:
+		return nil, db.lockError("checkpoint", nil, err)
+	case !ok:
+		return nil, &Error{Op: "checkpoint", Path: db.path, Kind: ErrBusy, Err: errCopying}
+	}
+	return func() {
+		if err := db.lock.Unlock(lockfile.RangeCopy); err != nil {
+			db.log.Error("copy lock not released", "path", db.path, "err", err)
+		}
+	}, nil
+}
+
+var errCopying = errors.New("the database is being copied")
 
 func (db *DB) logBytes() int64 {
 	fi, err := os.Stat(db.path + "-wal")
@@ -130,6 +162,9 @@ func (db *DB) startCheckpointer() {
 }
 
 func (db *DB) stopCheckpointer() {
+	if db.ckpt.stop == nil {
+		return // of a database that is only read
+	}
 	db.ckpt.stop()
 	<-db.ckpt.done
 }
@@ -178,7 +213,7 @@ func (db *DB) shorten(c *conn, mode sqlite3.CheckpointMode) bool {
 		db.log.Info("write-ahead log is short again", "path", db.path, "bytes", size, "after", time.Since(k.over))
 		k.over = time.Time{}
 	case size > db.cfg.WALLimit && k.over.IsZero():
-		db.log.Warn("write-ahead log is past its limit and cannot begin anew: a reader stays in its snapshot",
+		db.log.Warn("write-ahead log is past its limit and cannot begin anew: a reader stays in its snapshot, or the database is copied",
 			"path", db.path, "bytes", size, "limit", db.cfg.WALLimit)
 		k.over = time.Now()
 		select {
@@ -242,6 +277,11 @@ func (db *DB) closeWriter() error {
 		return c.close()
 	}
 	defer db.unlockWrites()
+	still, err := db.standStill()
+	if err != nil {
+		return c.close() // somebody has the database open to copy it
+	}
+	defer still()
 	c.patience = ctx
 	_ = c.do(ctx, "close", "", func() error {
 		_, err := c.c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, false)

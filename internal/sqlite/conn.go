@@ -57,8 +57,11 @@ func (db *DB) connect(ctx context.Context, r role) (_ *conn, err error) {
 		patience: ctx,
 	}
 	flags := sqlite3.OPEN_READWRITE | sqlite3.OPEN_URI
-	if r == roleMigrator {
+	switch {
+	case r == roleMigrator:
 		flags |= sqlite3.OPEN_CREATE
+	case db.cfg.immutable:
+		flags = sqlite3.OPEN_READONLY | sqlite3.OPEN_URI
 	}
 	err = c.do(ctx, "open", "", func() (err error) {
 		c.c, err = sqlite3.OpenFlags(db.uri(), flags)

@@ -193,9 +193,11 @@ func (db *DB) lockFileError(err error) error {
 // lockError makes an error of a lock that was not had: kind says what that means.
 func (db *DB) lockError(op string, kind, err error) error {
 	e := &Error{Op: op, Path: db.path, Err: err}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled): // the caller has thought better of it
+	case errors.Is(err, context.DeadlineExceeded):
 		e.Kind = kind
-	} else {
+	default:
 		e.Kind = fileKind(err)
 	}
 	return e

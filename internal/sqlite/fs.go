@@ -79,5 +79,9 @@ func (db *DB) uri() string {
 	if runtime.GOOS == "windows" && !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
-	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + "?vfs=" + name
+	uri := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + "?vfs=" + name
+	if db.cfg.immutable {
+		uri += "&immutable=1" // no locks, and no look at a log or journal beside the file
+	}
+	return uri
 }

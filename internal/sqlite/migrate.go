@@ -81,7 +81,7 @@ func (db *DB) inspect() (found, error) {
 	if id := int32(binary.BigEndian.Uint32(h[68:])); id != db.cfg.ApplicationID {
 		return f, db.foreignError(id)
 	}
-	if v := int64(int32(binary.BigEndian.Uint32(h[60:]))); v > int64(len(db.cfg.Migrations)) {
+	if v := int64(int32(binary.BigEndian.Uint32(h[60:]))); v > int64(len(db.cfg.Migrations)) && !db.cfg.asIs {
 		return f, db.newerError(v)
 	}
 	f.wal = h[18] == 2 && h[19] == 2

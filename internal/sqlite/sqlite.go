@@ -143,6 +143,18 @@ type Config struct {
 	// Logger hears of what the package does on its own behalf; nil is silence.
 	Logger *slog.Logger
 
+	// Locked is called by Open when it holds the file together with others, so
+	// that nobody can hold it exclusively, and before it reads it. Its error is
+	// Open's. Nil is nothing to do.
+	Locked func() error
+
+	// Exclusive is a lock file of the caller's, with RangeOpen held exclusively,
+	// for OpenAsIs. No other locks are taken then.
+	Exclusive *lockfile.File
+
+	immutable bool // nobody changes the file
+	asIs      bool // of any schema, and not to be written
+
 	// For tests: vfs replaces the file system, opening hears of the database
 	// before anything is done with it, groupAge replaces the constant.
 	vfs      string
@@ -155,7 +167,7 @@ type DB struct {
 	cfg  Config
 	path string // without symbolic links
 	log  *slog.Logger
-	lock *lockfile.File
+	lock *lockfile.File // nil for one that is immutable or the caller's alone
 
 	w       writer
 	readers readers
@@ -176,7 +188,43 @@ type DB struct {
 // when the place is; [ErrCorrupt]; [fs.ErrNotExist] with NoCreate, or when the
 // directory is missing.
 func Open(ctx context.Context, c Config) (_ *DB, err error) {
-	if c.Path == "" || c.LockPath == "" {
+	ctx, cancel := withDefaultWait(ctx)
+	defer cancel()
+	db, err := newDB(c)
+	if err != nil {
+		return nil, err
+	}
+
+	// Before anything is created: a file that is not ours gets no lock file beside
+	// it either.
+	if _, err := db.inspect(); err != nil {
+		return nil, db.inspectUnderLock(ctx, err)
+	}
+
+	if err := db.hold(ctx); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = db.lock.Close()
+		}
+	}()
+	if err := startEngine(c.CacheDir); err != nil {
+		return nil, &Error{Op: "open", Path: db.path, Err: err}
+	}
+
+	if err := db.prepareSchema(ctx); err != nil {
+		_ = db.readers.closeAll()
+		return nil, err
+	}
+	db.adopt()
+	db.startCheckpointer()
+	return db, nil
+}
+
+// newDB applies the defaults. It touches no file.
+func newDB(c Config) (_ *DB, err error) {
+	if c.Path == "" || c.LockPath == "" && !c.immutable {
 		return nil, errors.New("sqlite: Config needs Path and LockPath")
 	}
 	if !vfs.SupportsSharedMemory || !vfs.SupportsFileLocking {
@@ -192,9 +240,6 @@ func Open(ctx context.Context, c Config) (_ *DB, err error) {
 	if c.groupAge == 0 {
 		c.groupAge = groupAge
 	}
-	ctx, cancel := withDefaultWait(ctx)
-	defer cancel()
-
 	db := &DB{cfg: c, log: c.Logger}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
@@ -202,38 +247,34 @@ func Open(ctx context.Context, c Config) (_ *DB, err error) {
 	if db.path, err = resolve(c.Path); err != nil {
 		return nil, &Error{Op: "open", Path: c.Path, Err: err}
 	}
-
-	// Before anything is created: a file that is not ours gets no lock file beside
-	// it either.
-	if _, err := db.inspect(); err != nil {
-		return nil, db.inspectUnderLock(ctx, err)
-	}
-
-	if db.lock, err = lockfile.Open(c.LockPath); err != nil {
-		return nil, db.lockFileError(err)
-	}
-	defer func() {
-		if err != nil {
-			_ = db.lock.Close()
-		}
-	}()
-	if c.opening != nil {
-		c.opening(db)
-	}
-	if err := db.lock.Lock(ctx, lockfile.RangeOpen, lockfile.Shared); err != nil {
-		return nil, db.lockError("open", ErrInUse, err)
-	}
-	if err := startEngine(c.CacheDir); err != nil {
-		return nil, &Error{Op: "open", Path: db.path, Err: err}
-	}
-
 	db.readers.init(c.Readers)
-	if err := db.prepareSchema(ctx); err != nil {
-		_ = db.readers.closeAll()
-		return nil, err
-	}
-	db.startCheckpointer()
 	return db, nil
+}
+
+// hold opens the lock file and holds the database together with others.
+func (db *DB) hold(ctx context.Context) (err error) {
+	if db.lock, err = lockfile.Open(db.cfg.LockPath); err != nil {
+		return db.lockFileError(err)
+	}
+	if db.cfg.opening != nil {
+		db.cfg.opening(db)
+	}
+	if err = db.lock.Lock(ctx, lockfile.RangeOpen, lockfile.Shared); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", lockfile.Held(db.cfg.LockPath), err)
+		}
+		err = db.lockError("open", ErrInUse, err)
+	} else if db.cfg.Locked != nil {
+		err = db.cfg.Locked()
+	}
+	if err != nil {
+		return errors.Join(err, db.lock.Close())
+	}
+	if err := db.lock.Announce(lockfile.Self()); err != nil {
+		// It is for the messages of others only.
+		db.log.Debug("holder not announced", "path", db.cfg.LockPath, "err", err)
+	}
+	return nil
 }
 
 // Close waits for running transactions, then closes the database. The last
@@ -246,7 +287,9 @@ func (db *DB) Close() error {
 		err := db.readers.drain()
 		db.watch.close()
 		err = errors.Join(err, db.closeWriter())
-		err = errors.Join(err, db.lock.Close())
+		if db.lock != nil {
+			err = errors.Join(err, db.lock.Close())
+		}
 		if err != nil {
 			db.closeErr = &Error{Op: "close", Path: db.path, Err: err}
 		}

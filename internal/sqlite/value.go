@@ -1,36 +1,23 @@
 package sqlite
 
-import "github.com/ncruces/go-sqlite3"
+import (
+	"fmt"
 
-// Type is the type of a value as it is stored.
-type Type uint8
-
-// The storage classes of SQLite.
-const (
-	Null Type = iota
-	Integer
-	Float
-	Text
-	Blob
+	"github.com/ncruces/go-sqlite3"
 )
 
-// Type tells how the column's value is stored.
-func (r Row) Type(i int) (t Type) {
-	r.get(i, func(s *sqlite3.Stmt) {
-		switch s.ColumnType(i) {
-		case sqlite3.INTEGER:
-			t = Integer
-		case sqlite3.FLOAT:
-			t = Float
-		case sqlite3.TEXT:
-			t = Text
-		case sqlite3.BLOB:
-			t = Blob
-		case sqlite3.NULL:
-			t = Null
+// Values puts the first columns of the row, as many as dest has places, into dest,
+// each as it is stored: nil, int64, float64, string or []byte. The bytes are valid
+// until the next row. It is several times as fast as asking for each.
+func (r Row) Values(dest []any) {
+	if len(dest) > r.s.cols {
+		panic(fmt.Sprintf("sqlite: %d values of a statement with %d columns: %s", len(dest), r.s.cols, r.s.sql))
+	}
+	r.get(0, func(s *sqlite3.Stmt) {
+		if err := s.Columns(dest...); err != nil {
+			r.tx.lost = err
 		}
 	})
-	return t
 }
 
 // FileError classes an error of the operating system about a file beside the

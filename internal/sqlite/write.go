@@ -127,6 +127,9 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	if db.closing.Load() {
 		return db.closedError("write")
 	}
+	if db.readOnly() {
+		return &Error{Op: "write", Path: db.path, Kind: ErrReadOnly, Err: errors.New("it was opened to be read")}
+	}
 	lockCtx, cancel := withDefaultWait(ctx)
 	defer cancel()
 

@@ -19,6 +19,7 @@ CREATE UNIQUE INDEX spaces_active ON spaces (active) WHERE active = 1;
 -- index sqlite_autoindex_chunks_1 on chunks
 -- index sqlite_autoindex_chunks_2 on chunks
 -- index sqlite_autoindex_documents_1 on documents
+-- index sqlite_autoindex_drills_1 on drills
 -- index sqlite_autoindex_interactions_1 on interactions
 -- index sqlite_autoindex_memories_1 on memories
 -- index sqlite_autoindex_spaces_1 on spaces
@@ -59,6 +60,16 @@ CREATE TABLE documents (
 	actor      TEXT NOT NULL,
 	created_at TEXT NOT NULL,
 	updated_at TEXT NOT NULL
+) STRICT;
+-- table drills on drills
+CREATE TABLE drills (
+	id       TEXT NOT NULL PRIMARY KEY,
+	began_at TEXT NOT NULL,
+	ended_at TEXT NOT NULL,
+	stamp    TEXT NOT NULL,
+	in_place INTEGER NOT NULL CHECK (in_place IN (0, 1)),
+	ok       INTEGER NOT NULL CHECK (ok IN (0, 1)),
+	report   TEXT NOT NULL CHECK (json_valid(report))
 ) STRICT;
 -- table embedding_queue on embedding_queue
 CREATE TABLE embedding_queue (
@@ -132,6 +143,13 @@ CREATE TABLE memories (
 CREATE TABLE meta (
 	key   TEXT NOT NULL PRIMARY KEY,
 	value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+-- table probes on probes
+CREATE TABLE probes (
+	query      TEXT NOT NULL,
+	project    TEXT NOT NULL DEFAULT '',
+	created_at TEXT NOT NULL,
+	PRIMARY KEY (query, project)
 ) STRICT, WITHOUT ROWID;
 -- table project_names on project_names
 CREATE TABLE project_names (
