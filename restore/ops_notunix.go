@@ -1,0 +1,6 @@
+//go:build !unix
+
+package restore
+
+// isMount is false: single files cannot be mounted there.
+func isMount(error) bool { return false }
