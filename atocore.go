@@ -4,7 +4,8 @@
 // state, documents and interactions, finds the right part again by words and
 // by vectors, and packs it into a prompt within a budget, each line with its
 // source. Start with Open, then Store.Remember and Store.Ingest; a Retriever
-// answers with Search and Context:
+// answers with Search and Context; a Backup takes
+// snapshots, restores them, and rehearses that by a drill:
 //
 //	store, err := atocore.Open(ctx, dir, nil)
 //	…
@@ -48,6 +49,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/atocore/atocore/backup"
 	"github.com/atocore/atocore/internal/schema"
 	"github.com/atocore/atocore/internal/sqlite"
 )
@@ -127,7 +129,8 @@ type Store struct {
 }
 
 // Open opens the store in dir, makes it where there is none (and dir itself),
-// and migrates one that an older version wrote.
+// migrates one that an older version wrote, and finishes a restore that was
+// interrupted.
 //
 // It fails with ErrNewer where a newer version wrote the store, with ErrForeign
 // where dir holds another program's database, with ErrInUse where a restore is
@@ -171,7 +174,7 @@ func Open(ctx context.Context, dir string, o *Options) (*Store, error) {
 	if err := s.prepareDir(); err != nil {
 		return nil, err
 	}
-	s.db, err = sqlite.Open(ctx, sqlite.Config{
+	err = s.openDatabase(ctx, sqlite.Config{
 		Path:          filepath.Join(abs, databaseName),
 		LockPath:      filepath.Join(abs, lockName),
 		ApplicationID: schema.ApplicationID,
@@ -182,8 +185,8 @@ func Open(ctx context.Context, dir string, o *Options) (*Store, error) {
 		Logger:        s.log,
 	})
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, s.noStore()
+		if errors.Is(err, ErrNotFound) {
+			return nil, err
 		}
 		if errors.Is(err, sqlite.ErrNotADatabase) {
 			err = fmt.Errorf("%w: %w", ErrForeign, err)
@@ -203,6 +206,8 @@ func (s *Store) prepareDir() error {
 	switch {
 	case err == nil && !info.IsDir():
 		return fmt.Errorf("open store %s: is a file, not a data directory: %w", s.dir, ErrForeign)
+	case err == nil && isSnapshot(s.dir):
+		return fmt.Errorf("open store %s: is a snapshot, which has to stay as it is: restore it, or validate it: %w", s.dir, ErrForeign)
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrNotExist) && s.opts.NoCreate:
@@ -216,6 +221,16 @@ func (s *Store) prepareDir() error {
 	default:
 		return fmt.Errorf("open store: %w", sqlite.FileError("open directory", s.dir, err))
 	}
+}
+
+// isSnapshot reports whether a directory has what a snapshot has and a store has not.
+func isSnapshot(dir string) bool {
+	for _, name := range []string{backup.ManifestName, databaseName} {
+		if info, err := os.Lstat(filepath.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Store) noStore() error {

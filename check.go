@@ -8,7 +8,9 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/atocore/atocore/backup"
 	"github.com/atocore/atocore/internal/analysis"
 	"github.com/atocore/atocore/internal/schema"
 	"github.com/atocore/atocore/internal/sqlite"
@@ -192,6 +194,13 @@ type Stats struct {
 	Embedder     *Space             `json:"embedder"`
 	SQLite       string             `json:"sqlite"`
 	SQLiteVec    string             `json:"sqlite_vec"`
+
+	// LastDrill is when a drill was last run, and LastDrillOK whether it found
+	// nothing. LastProven is the instant of the newest state that a drill has proven
+	// restorable, which that of an older snapshot is not. Nil is never. See Backup.Drill.
+	LastDrill   *time.Time `json:"last_drill"`
+	LastDrillOK bool       `json:"last_drill_ok"`
+	LastProven  *time.Time `json:"last_proven"`
 }
 
 // Stats counts what the store holds.
@@ -225,6 +234,9 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 		if id != 0 {
 			st.Space = &sp
 		}
+		if st.LastDrill, st.LastDrillOK, st.LastProven, err = lastDrills(tx); err != nil {
+			return err
+		}
 		_, err = tx.QueryRow(func(r sqlite.Row) {
 			st.Projects, st.State, st.Documents = int(r.Int64(0)), int(r.Int64(1)), int(r.Int64(2))
 			st.Chunks, st.Interactions, st.Journal = int(r.Int64(3)), int(r.Int64(4)), r.Int64(5)
@@ -255,14 +267,9 @@ func (s *Store) Digest(ctx context.Context) (string, error) {
 	return digest, nil
 }
 
-// A Finding is one fault that a check found.
-type Finding struct {
-	Code     string `json:"code"` // stable, for programs
-	Path     string `json:"path"` // the file, table or record
-	Expected string `json:"expected"`
-	Found    string `json:"found"`
-	Hint     string `json:"hint"` // what to do
-}
+// A Finding is one fault that a check found: a code that is stable, the file,
+// table or record, what was expected and what was found there, and what to do.
+type Finding = backup.Finding
 
 // A CheckReport lists what Check found.
 type CheckReport struct {
@@ -303,21 +310,12 @@ func (s *Store) Check(ctx context.Context) (CheckReport, error) {
 		add("fts_integrity", "fts", "ok", err.Error(), repair)
 	}
 	err = s.read(ctx, func(tx *sqlite.Tx) error {
-		const records = `(SELECT id FROM memories UNION ALL SELECT id FROM state UNION ALL SELECT id FROM chunks UNION ALL SELECT id FROM interactions)`
-		for _, c := range []struct{ code, path, query string }{
-			{"units_missing", "units", `SELECT count(*) FROM ` + records + ` AS r WHERE NOT EXISTS (SELECT 1 FROM units WHERE units.id = r.id)`},
-			{"units_orphaned", "units", `SELECT count(*) FROM units WHERE id NOT IN ` + records},
-			{"fts_parity", "fts", `SELECT (SELECT count(*) FROM units WHERE unit NOT IN (SELECT rowid FROM fts)) + (SELECT count(*) FROM fts WHERE rowid NOT IN (SELECT unit FROM units))`},
-			{"vectors_orphaned", "vectors", `SELECT count(*) FROM (SELECT unit FROM vectors UNION ALL SELECT unit FROM vectorless UNION ALL SELECT unit FROM embedding_queue)
-				WHERE unit NOT IN (SELECT unit FROM units)`},
-		} {
-			var n int64
-			if _, err := tx.QueryRow(func(r sqlite.Row) { n = r.Int64(0) }, c.query); err != nil {
-				return err
-			}
-			if n > 0 {
-				add(c.code, c.path, "0 rows", fmt.Sprintf("%d rows", n), repair)
-			}
+		disparities, err := schema.Parity(tx)
+		if err != nil {
+			return err
+		}
+		for _, d := range disparities {
+			add(d.Code, d.Table, "0 rows", fmt.Sprintf("%d rows", d.Rows), repair)
 		}
 		stale, err := staleUnits(ctx, tx)
 		if err != nil {
@@ -325,13 +323,6 @@ func (s *Store) Check(ctx context.Context) (CheckReport, error) {
 		}
 		if stale > 0 {
 			add("units_stale", "units", "the text of each record indexed", fmt.Sprintf("%d units indexed by another text", stale), repair)
-		}
-		missing, err := missingVectors(tx)
-		if err != nil {
-			return err
-		}
-		if missing > 0 {
-			add("vectors_missing", "vectors", "a vector or a place in the queue for each unit", fmt.Sprintf("%d units without", missing), repair)
 		}
 		return s.checkOriginals(tx, add)
 	})
@@ -372,18 +363,6 @@ func staleUnits(ctx context.Context, tx *sqlite.Tx) (n int, err error) {
 		}
 	}
 	return n, nil
-}
-
-// missingVectors counts the units that have neither a vector, nor a note that
-// there is none, nor a place in the queue.
-func missingVectors(tx *sqlite.Tx) (n int64, err error) {
-	id, _, err := activeSpace(tx)
-	if err != nil || id == 0 {
-		return 0, err
-	}
-	_, err = tx.QueryRow(func(r sqlite.Row) { n = r.Int64(0) }, `SELECT count(*) FROM units
-		WHERE `+unfilledNew+` AND NOT EXISTS (SELECT 1 FROM embedding_queue AS q WHERE q.unit = units.unit)`, id)
-	return n, err
 }
 
 func (s *Store) checkOriginals(tx *sqlite.Tx, add func(code, path, expected, found, hint string)) error {

@@ -157,6 +157,7 @@ func TestCheckFindsDamage(t *testing.T) {
 			if i < 0 || report.OK {
 				t.Fatalf("got %+v, want a finding %s", report, tt.code)
 			}
+			codes(report.Findings)
 			if f := report.Findings[i]; f.Path == "" || f.Expected == "" || f.Found == "" || f.Hint == "" {
 				t.Errorf("the finding says too little: %+v", f)
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/atocore/atocore/internal/hashembed"
+	"github.com/atocore/atocore/internal/schema"
 	"github.com/atocore/atocore/internal/sqlite"
 )
 
@@ -208,10 +209,8 @@ func putVector(tx *sqlite.Tx, space, unit int64, v []float32) error {
 // activeSpace is the space of the store's vectors; its number is 0 where there
 // is none yet.
 func activeSpace(tx *sqlite.Tx) (id int64, sp Space, err error) {
-	_, err = tx.QueryRow(func(r sqlite.Row) {
-		id, sp = r.Int64(0), Space{Name: r.Text(1), Dimensions: int(r.Int64(2)), Fingerprint: r.Text(3)}
-	}, `SELECT space, name, dimensions, fingerprint FROM spaces WHERE active = 1`)
-	return id, sp, err
+	id, found, err := schema.ActiveSpace(tx)
+	return id, Space(found), err
 }
 
 // ensureSpace returns the number of a space, added where it is new.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/atocore/atocore/backup"
 	"github.com/atocore/atocore/internal/sqlite"
 )
 
@@ -26,6 +27,11 @@ var (
 	// ErrSpaceMismatch reports a store whose vectors belong to another
 	// embedding space than the embedder's. The error is a *SpaceError.
 	ErrSpaceMismatch = errors.New("embedding space mismatch")
+
+	// ErrUnsound reports a snapshot that does not validate, as an *UnsoundError,
+	// or a restored store that does not verify. The report that is returned with
+	// it says whether the old store was put back.
+	ErrUnsound = backup.ErrUnsound
 
 	// ErrClosed reports a call on a closed Store.
 	ErrClosed = sqlite.ErrClosed
@@ -73,7 +79,7 @@ func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 
 // A NotFoundError names what was looked for. It matches ErrNotFound.
 type NotFoundError struct {
-	Kind string // "memory", "project", "document", "store", "record", …
+	Kind string // "memory", "project", "document", "store", "snapshot", …
 	ID   string // the identifier, name or path as it was given
 	Hint string // near names, or what to do; may be empty
 }

@@ -163,16 +163,16 @@ type packing struct {
 
 // collect gathers the offers of all tiers from one view of the store.
 func (b *packing) collect(ctx context.Context) error {
-	se := search{s: b.r.s, q: Query{
+	se, err := b.r.s.newSearch(ctx, Query{
 		Text: b.req.Prompt, Mode: Hybrid, Project: b.req.Project, AsOf: b.req.AsOf, Limit: packCandidates,
 		Kinds: []Kind{KindMemory, KindState, KindChunk},
-	}}
-	if err := se.embedQuery(ctx); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	var state []StateEntry
 	var always []Memory
-	err := b.r.s.read(ctx, func(tx *sqlite.Tx) error {
+	err = b.r.s.read(ctx, func(tx *sqlite.Tx) error {
 		if err := se.run(tx); err != nil {
 			return err
 		}

@@ -143,3 +143,19 @@ func (se *search) demoteSuperseded() {
 		}
 	}
 }
+
+// results are the best candidates as hits.
+func (se *search) results() Results {
+	out := Results{Hits: []Hit{}, Notes: se.notes, Elsewhere: se.elsewhere}
+	for _, c := range se.candidates[:min(se.q.Limit, len(se.candidates))] {
+		c.hit.Score = c.score
+		if se.q.Explain {
+			e := c.factors
+			e.Words, e.Weight = se.words, se.weight
+			e.TextScore, e.TextRank, e.Similarity, e.VectorRank, e.Relevance = c.textScore, c.textRank, c.similarity, c.vectorRank, c.relevance
+			c.hit.Explanation = &e
+		}
+		out.Hits = append(out.Hits, c.hit)
+	}
+	return out
+}

@@ -192,27 +192,18 @@ func (q *Query) validate() error {
 // ErrSpaceMismatch or the embedder's error where there are none. A hybrid search
 // without usable vectors is a search by words, and Results.Notes says so.
 func (r *Retriever) Search(ctx context.Context, q Query) (Results, error) {
-	if err := q.validate(); err != nil {
-		return Results{}, fmt.Errorf("search: %w", err)
-	}
-	if q.Limit == 0 {
-		q.Limit = defaultLimit
-	}
-	if q.Mode == "" {
-		q.Mode = Hybrid
-	}
-	se := search{s: r.s, q: q}
-	if err := se.embedQuery(ctx); err != nil {
-		return Results{}, fmt.Errorf("search: %w", err)
-	}
-	err := r.s.read(ctx, se.run)
+	se, err := r.s.newSearch(ctx, q)
 	if err != nil {
+		return Results{}, fmt.Errorf("search: %w", err)
+	}
+	if err := r.s.read(ctx, se.run); err != nil {
 		return Results{}, fmt.Errorf("search: %w", err)
 	}
 	return se.results(), nil
 }
 
-// A search is one run of Search.
+// A search is one run of Search. As newSearch returns it, it can be copied and
+// run in several transactions, also of several databases.
 type search struct {
 	s       *Store
 	q       Query
@@ -252,6 +243,25 @@ type candidate struct {
 	score      float64
 }
 
+// newSearch does what a search does before it looks at the store.
+func (s *Store) newSearch(ctx context.Context, q Query) (search, error) {
+	if err := q.validate(); err != nil {
+		return search{}, err
+	}
+	if q.Limit == 0 {
+		q.Limit = defaultLimit
+	}
+	if q.Mode == "" {
+		q.Mode = Hybrid
+	}
+	se := search{s: s, q: q, now: firstTime(q.AsOf, s.now())}
+	if err := se.embedQuery(ctx); err != nil {
+		return search{}, err
+	}
+	se.notes = slices.Clip(se.notes) // copies append to it, each for itself
+	return se, nil
+}
+
 // embedQuery computes the question's vector where the mode wants one.
 func (se *search) embedQuery(ctx context.Context) error {
 	if se.q.Mode == TextOnly {
@@ -282,7 +292,6 @@ func (se *search) note(s string) { se.notes = append(se.notes, s) }
 
 // run finds, ranks and reads the hits on one view of the store.
 func (se *search) run(tx *sqlite.Tx) error {
-	se.now = firstTime(se.q.AsOf, se.s.now())
 	if se.q.Project != "" {
 		var err error
 		if se.project, err = projectNamed(tx, se.q.Project); err != nil {
@@ -575,20 +584,4 @@ func (se *search) inTime(m *Memory) bool {
 // inWindow reports whether a record's own time is what After and Before let in.
 func (se *search) inWindow(t time.Time) bool {
 	return (se.q.After.IsZero() || !t.Before(se.q.After)) && (se.q.Before.IsZero() || t.Before(se.q.Before))
-}
-
-// results are the best candidates as hits.
-func (se *search) results() Results {
-	out := Results{Hits: []Hit{}, Notes: se.notes, Elsewhere: se.elsewhere}
-	for _, c := range se.candidates[:min(se.q.Limit, len(se.candidates))] {
-		c.hit.Score = c.score
-		if se.q.Explain {
-			e := c.factors
-			e.Words, e.Weight = se.words, se.weight
-			e.TextScore, e.TextRank, e.Similarity, e.VectorRank, e.Relevance = c.textScore, c.textRank, c.similarity, c.vectorRank, c.relevance
-			c.hit.Explanation = &e
-		}
-		out.Hits = append(out.Hits, c.hit)
-	}
-	return out
 }
