@@ -4,7 +4,7 @@
 //
 // Standard output carries results, and with --json exactly one JSON document.
 // Errors, notes and progress go to standard error. A command that fails writes
-// nothing to standard output, doctor's findings excepted. See docs/cli.md for
+// nothing to standard output, reports of the faults that a check found excepted. See docs/cli.md for
 // every command, the exit codes and the configuration file.
 package cli
 
@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"regexp"
 	"runtime"
@@ -28,9 +27,10 @@ import (
 // program is the whole command line: flags that stand before or after any
 // command, and the commands, each in a file of its own.
 type program struct {
-	Data  *string `placeholder:"DIR" help:"Data directory (ATOCORE_DATA). The default is ${data}."`
-	JSON  bool    `name:"json" help:"Print one JSON document on standard output."`
-	Quiet bool    `short:"q" help:"No progress bars, notes and hints on standard error."`
+	Data    *string `placeholder:"DIR" help:"Data directory (ATOCORE_DATA). The default is ${data}."`
+	Backups *string `placeholder:"DIR" help:"Directory of the snapshots (ATOCORE_BACKUPS). The default is backups/snapshots in the data directory."`
+	JSON    bool    `name:"json" help:"Print one JSON document on standard output."`
+	Quiet   bool    `short:"q" help:"No progress bars, notes and hints on standard error."`
 
 	Add        addCmd        `cmd:"" group:"memories" help:"Remember a statement."`
 	List       listCmd       `cmd:"" group:"memories" help:"List memories, newest first."`
@@ -53,6 +53,7 @@ type program struct {
 	State   stateCmd   `cmd:"" group:"projects" help:"Trusted facts of a project."`
 	Project projectCmd `cmd:"" group:"projects" help:"Projects and their aliases."`
 
+	Backup     backupCmd     `cmd:"" group:"store" help:"Snapshots, restores and drills."`
 	Stats      statsCmd      `cmd:"" group:"store" help:"Count what the store holds."`
 	Doctor     doctorCmd     `cmd:"" group:"store" help:"Check the store."`
 	Reindex    reindexCmd    `cmd:"" group:"store" help:"Embed everything anew."`
@@ -63,12 +64,13 @@ type program struct {
 
 // A session is what commands get injected beside the context.
 type session struct {
-	stdin  io.Reader
-	stderr io.Writer
-	out    *output
-	dir    string // data directory
-	cache  string // compiled engine; empty is none
-	quiet  bool
+	stdin     io.Reader
+	stderr    io.Writer
+	out       *output
+	dir       string // data directory
+	snapshots string // empty is the default
+	cache     string // compiled engine; empty is none
+	quiet     bool
 }
 
 // Run runs the command line args, without the program's name, and returns the
@@ -82,7 +84,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		out:    &output{w: stdout, terminal: isTerminal(stdout)},
 	}
 	err := s.run(ctx, args, getenv)
-	if err == nil || errors.Is(err, errFaults) {
+	if err == nil || exitCode(err) == exitFaults { // with a report of the faults
 		if flushErr := s.out.flush(); flushErr != nil {
 			err = fmt.Errorf("write to standard output: %w", flushErr)
 		}
@@ -165,6 +167,11 @@ func (s *session) command(ctx context.Context, p *program, command *kong.Context
 	if p.Data != nil {
 		if s.dir = *p.Data; s.dir == "" {
 			return &usageError{reason: "--data is empty"}
+		}
+	}
+	if p.Backups != nil {
+		if s.snapshots = *p.Backups; s.snapshots == "" {
+			return &usageError{reason: "--backups is empty"}
 		}
 	}
 	if s.dir == "" {
@@ -264,12 +271,9 @@ func asksJSON(args []string, config bool) bool {
 
 // with opens the store, calls fn and closes the store.
 func (s *session) with(ctx context.Context, create bool, fn func(*atocore.Store) error) error {
-	store, err := atocore.Open(ctx, s.dir, &atocore.Options{
-		Actor:        "cli",
-		NoCreate:     !create,
-		CompileCache: s.cache,
-		Logger:       slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	options := s.options()
+	options.NoCreate = !create
+	store, err := atocore.Open(ctx, s.dir, options)
 	if err != nil {
 		if missing, ok := errors.AsType[*atocore.NotFoundError](err); ok && missing.Kind == "store" {
 			return &atocore.NotFoundError{Kind: "store", ID: missing.ID, Hint: "the first write makes it: atocore project add, or without --project atocore add, ingest or capture"}

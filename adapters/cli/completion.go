@@ -115,6 +115,9 @@ func complete(app *kong.Application, words []string, w io.Writer) error {
 		for _, f := range flagsOf(node) {
 			if !f.Hidden {
 				candidates = append(candidates, [2]string{"--" + f.Name, f.Help})
+				if f.Tag.Negatable != "" {
+					candidates = append(candidates, [2]string{"--no-" + f.Name, f.Help})
+				}
 			}
 		}
 	case len(node.Children) > 0:

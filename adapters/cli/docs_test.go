@@ -115,7 +115,11 @@ func flags(b *strings.Builder, list []*kong.Flag) {
 		if f.Required {
 			required = " Required."
 		}
-		fmt.Fprintf(b, "* `--%s%s`: %s%s\n", f.Name, value, escape(f.Help), required)
+		name := f.Name
+		if f.Tag.Negatable != "" {
+			name = "[no-]" + name
+		}
+		fmt.Fprintf(b, "* `--%s%s`: %s%s\n", name, value, escape(f.Help), required)
 	}
 }
 

@@ -44,6 +44,7 @@ var classes = []struct {
 }{
 	{errUsage, "usage", exitUsage},
 	{errFaults, "faults", exitFaults},
+	{atocore.ErrUnsound, "unsound", exitFaults},
 	{atocore.ErrInvalid, "invalid", exitUsage},
 	{atocore.ErrNotFound, "not_found", exitNotFound},
 	{atocore.ErrBusy, "busy", exitInUse},

@@ -34,6 +34,7 @@ var sentinels = map[string]struct {
 	"ErrCorrupt":       {atocore.ErrCorrupt, "corrupt", 1},
 	"ErrFull":          {atocore.ErrFull, "full", 1},
 	"ErrReadOnly":      {atocore.ErrReadOnly, "read_only", 1},
+	"ErrUnsound":       {atocore.ErrUnsound, "unsound", 4},
 }
 
 func TestExitCodes(t *testing.T) {

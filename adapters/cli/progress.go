@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"github.com/atocore/atocore"
 )
 
 // progress returns a function that shows how far long work is, on standard
@@ -12,13 +14,7 @@ func (s *session) progress(what string) (update func(done, total int), clear fun
 	if s.quiet || !isTerminal(s.stderr) {
 		return func(int, int) {}, func() {}
 	}
-	bar := progressbar.NewOptions(-1,
-		progressbar.OptionSetWriter(s.stderr),
-		progressbar.OptionSetDescription(what),
-		progressbar.OptionShowCount(),
-		progressbar.OptionClearOnFinish(),
-		progressbar.OptionThrottle(100*time.Millisecond), // a bar is for eyes
-	)
+	bar := s.bar(what, progressbar.OptionShowCount())
 	update = func(done, total int) {
 		if total > 0 && total != bar.GetMax() {
 			bar.ChangeMax(total)
@@ -26,4 +22,30 @@ func (s *session) progress(what string) (update func(done, total int), clear fun
 		_ = bar.Set(done) // a terminal that went away does not stop the work
 	}
 	return update, func() { _ = bar.Clear() }
+}
+
+// byteProgress is progress for work that counts bytes, in several steps; the
+// function is nil where there is nothing to show it on.
+func (s *session) byteProgress() (update func(atocore.Progress), clear func()) {
+	if s.quiet || !isTerminal(s.stderr) {
+		return nil, func() {}
+	}
+	bar := s.bar("", progressbar.OptionShowBytes(true))
+	update = func(p atocore.Progress) {
+		bar.Describe(p.Step)
+		if p.Total > 0 && p.Total != bar.GetMax64() {
+			bar.ChangeMax64(p.Total)
+		}
+		_ = bar.Set64(p.Done)
+	}
+	return update, func() { _ = bar.Clear() }
+}
+
+func (s *session) bar(what string, more ...progressbar.Option) *progressbar.ProgressBar {
+	return progressbar.NewOptions(-1, append([]progressbar.Option{
+		progressbar.OptionSetWriter(s.stderr),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionThrottle(100 * time.Millisecond), // a bar is for eyes
+	}, more...)...)
 }

@@ -76,15 +76,18 @@ func readConfig(name string) (map[string]any, error) {
 // Validate implements kong.Resolver.
 func (c *settings) Validate(*kong.Application) error { return nil }
 
+// places are the flags that name a directory, and the environment's words for
+// them.
+var places = map[string]string{"data": "ATOCORE_DATA", "backups": "ATOCORE_BACKUPS"}
+
 // Resolve implements kong.Resolver.
 func (c *settings) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
-	if flag.Name == "data" {
-		if dir := c.getenv("ATOCORE_DATA"); dir != "" {
-			if !utf8.ValidString(dir) { // see checkUTF8
-				return nil, fmt.Errorf("ATOCORE_DATA, %q, is not UTF-8", dir)
-			}
-			return dir, nil
+	place, isPlace := places[flag.Name]
+	if dir := c.getenv(place); isPlace && dir != "" {
+		if !utf8.ValidString(dir) { // see checkUTF8
+			return nil, fmt.Errorf("%s, %q, is not UTF-8", place, dir)
 		}
+		return dir, nil
 	}
 	values := c.values
 	for _, name := range commandPath(parent.Node()) {
@@ -98,7 +101,7 @@ func (c *settings) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) 
 	if !ok {
 		return nil, nil
 	}
-	if s, ok := v.(string); ok && flag.Name == "data" {
+	if s, ok := v.(string); ok && isPlace {
 		v = c.expand(s)
 	}
 	c.given = append(c.given, flag.Name)
@@ -166,4 +169,10 @@ func unknownKeys(node *kong.Node, values map[string]any, prefix string) []string
 
 // settable excludes what is meant for one call: help, and a confirmation that
 // a file would give for good.
-func settable(f *kong.Flag) bool { return f.Name != "help" && f.Name != "yes" }
+func settable(f *kong.Flag) bool {
+	switch f.Name {
+	case "help", "yes", "confirm-service-stopped":
+		return false
+	}
+	return true
+}

@@ -29,9 +29,9 @@ import (
 //	go       a part of the library's source, or of an example that is run
 //	text, json, yaml, diff   none of these
 //
-// In output, a line "…" stands for any lines, and IDs, dates and decimal
-// fractions for whatever is in their place. An ID that is printed is known by
-// the page's ID in the commands that follow.
+// In output, a line "…" stands for any lines, and IDs, stamps, digests, dates,
+// milliseconds and decimal fractions for whatever is in their place. An ID or
+// stamp that is printed is known by the page's in the commands that follow.
 
 // A block is one fenced block of a page.
 type block struct {
@@ -163,7 +163,7 @@ func newSnippets(t *testing.T, shell string) *snippets {
 	for key, value := range homes() {
 		p.env = append(p.env, key+"="+value)
 	}
-	p.env = append(p.env, "ATOCORE_DATA="+filepath.Join(dir, "store"), "ATOCORE_CONFIG=", "NO_COLOR=1")
+	p.env = append(p.env, "ATOCORE_DATA="+filepath.Join(dir, "store"), "ATOCORE_BACKUPS=", "ATOCORE_CONFIG=", "NO_COLOR=1")
 	return p
 }
 
@@ -200,12 +200,31 @@ func (p *snippets) run(t *testing.T, script string) (string, error) {
 	return string(out), nil
 }
 
-// changing is what differs from run to run: IDs, dates, decimal fractions, the
-// directory.
-var changing = regexp.MustCompile(`\b[0-7][0-9a-hjkmnp-tv-z]{25}\b|\b\d{4}-\d\d-\d\d(?:[T ][0-9:.]+Z)?\b|\b\d+\.\d+\b`)
+// changing are the forms of what differs from run to run. What is named is known
+// by the page's word for it in the commands that follow.
+var changing = []struct {
+	form  string
+	named bool
+}{
+	{`[0-7][0-9a-hjkmnp-tv-z]{25}`, true},        // IDs
+	{`\d{8}T\d{6}Z`, true},                       // snapshots
+	{`[0-9a-f]{64}`, false},                      // digests
+	{`\d{4}-\d\d-\d\d(?:[T ][0-9:.]+Z)?`, false}, // dates
+	{`\d+(?:\.\d+)? ms`, false},
+	{`\d+\.\d+`, false},
+}
+
+// anyChanging has a group for each form.
+var anyChanging = func() *regexp.Regexp {
+	var forms []string
+	for _, c := range changing {
+		forms = append(forms, "("+c.form+")")
+	}
+	return regexp.MustCompile(`\b(?:` + strings.Join(forms, "|") + `)\b`)
+}()
 
 // compare holds what was printed against what the page shows, and learns the
-// IDs.
+// names.
 func (p *snippets) compare(got, want string) error {
 	var b strings.Builder
 	var shown []string
@@ -215,18 +234,18 @@ func (p *snippets) compare(got, want string) error {
 			continue
 		}
 		at := 0
-		for _, m := range changing.FindAllStringIndex(line, -1) {
+		for _, m := range anyChanging.FindAllStringSubmatchIndex(line, -1) {
 			b.WriteString(regexp.QuoteMeta(line[at:m[0]]))
-			word := line[m[0]:m[1]]
 			at = m[1]
-			switch {
-			case len(word) == 26:
-				b.WriteString(`([0-7][0-9a-hjkmnp-tv-z]{25})`)
-				shown = append(shown, word)
-			case strings.Contains(word, "-"):
-				b.WriteString(`\d{4}-\d\d-\d\d(?:[T ][0-9:.]+Z)?`)
-			default:
-				b.WriteString(`\d+\.\d+`)
+			for i, c := range changing {
+				switch {
+				case m[2*i+2] < 0:
+				case c.named:
+					b.WriteString("(" + c.form + ")")
+					shown = append(shown, line[m[0]:m[1]])
+				default:
+					b.WriteString(c.form)
+				}
 			}
 		}
 		b.WriteString(regexp.QuoteMeta(line[at:]))
@@ -267,6 +286,9 @@ func TestSnippetsCompare(t *testing.T) {
 		{"one ID for two", a + " " + a + "\n", a + " " + b + "\n", true},
 		{"two IDs for one", a + " " + b + "\n", a + " " + a + "\n", false},
 		{"dots are dots", "axb\n", "a.b\n", false},
+		{"a stamp, a digest, a time", "20261124T030547Z " + strings.Repeat("e", 64) + " 7 ms\n", "20260409T131321Z " + strings.Repeat("0", 64) + " 12.5 ms\n", true},
+		{"one stamp for two", "20261124T030547Z 20261124T030547Z\n", "20261124T030547Z 20261124T030548Z\n", true},
+		{"two stamps for one", "20261124T030547Z 20261124T030548Z\n", "20260409T131321Z 20260409T131321Z\n", false},
 	}
 	for _, test := range tests {
 		p := &snippets{ids: map[string]string{}}
@@ -434,7 +456,9 @@ func TestFindingsDocumented(t *testing.T) {
 		got = append(got, m[1])
 	}
 	slices.Sort(got)
-	if diff := cmp.Diff(findingCodes(t, filepath.Join("..", "..", "check.go")), got); diff != "" {
+	want := append(findingCodes(t, filepath.Join("..", "..", "check.go")), findingCodes(t, filepath.Join("..", "..", "internal", "schema", "inspect.go"))...)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/troubleshooting.md (-codes of Check +headings of the page):\n%s", diff)
 	}
 }

@@ -42,6 +42,20 @@ func (statsCmd) Run(ctx context.Context, s *session) error {
 		}
 		s.field("journal", fmt.Sprintf("%8d entries", stats.Journal))
 		s.field("size", fmt.Sprintf("%8d KiB", (stats.Bytes+1023)/1024))
+		s.field("proven", proven(stats))
 		s.field("schema", fmt.Sprintf("%8d; SQLite %s, sqlite-vec %s", stats.Schema, stats.SQLite, stats.SQLiteVec))
 	})
+}
+
+// proven says when a drill last found the store restorable.
+func proven(stats atocore.Stats) string {
+	switch {
+	case stats.LastProven == nil && stats.LastDrill == nil:
+		return "never restorable; run: atocore backup drill"
+	case stats.LastProven == nil:
+		return "never restorable; the last drill, " + moment(*stats.LastDrill) + ", found faults"
+	case !stats.LastDrillOK:
+		return "restorable " + moment(*stats.LastProven) + "; the last drill, " + moment(*stats.LastDrill) + ", found faults"
+	}
+	return "restorable " + moment(*stats.LastProven)
 }

@@ -19,7 +19,7 @@ type tourCmd struct {
 }
 
 func (tourCmd) Help() string {
-	return `Does the main job for real, in a store of its own: takes in atocore's documentation, remembers statements of every type, corrects one, searches, and packs a context. It shows the command for each step and how long the step took.` + examples(
+	return `Does the main job for real, in a store of its own: takes in atocore's documentation, remembers statements of every type, corrects one, searches, packs a context, and rehearses a restore. It shows the command for each step and how long the step took.` + examples(
 		`atocore tour`,
 		`atocore tour --keep`,
 	)
@@ -41,7 +41,10 @@ func (c *tourCmd) Run(ctx context.Context, s *session) (err error) {
 		if err := t.fill(ctx, store); err != nil {
 			return err
 		}
-		return t.ask(ctx, store)
+		if err := t.ask(ctx, store); err != nil {
+			return err
+		}
+		return t.drill(ctx, store.Backup(nil))
 	})
 	if err != nil {
 		return fmt.Errorf("tour: %w", err)
@@ -54,12 +57,13 @@ func (c *tourCmd) Run(ctx context.Context, s *session) (err error) {
 type tour struct {
 	began time.Time // of the step that is running
 
-	Dir          string          `json:"dir"`
-	Kept         bool            `json:"kept"`
-	Milliseconds float64         `json:"milliseconds"`
-	Steps        []tourStep      `json:"steps"`
-	Search       atocore.Results `json:"search"`
-	Context      atocore.Pack    `json:"context"`
+	Dir          string              `json:"dir"`
+	Kept         bool                `json:"kept"`
+	Milliseconds float64             `json:"milliseconds"`
+	Steps        []tourStep          `json:"steps"`
+	Search       atocore.Results     `json:"search"`
+	Context      atocore.Pack        `json:"context"`
+	Drill        atocore.DrillReport `json:"drill"`
 }
 
 type tourStep struct {
@@ -211,6 +215,19 @@ func (t *tour) ask(ctx context.Context, store *atocore.Store) error {
 		return fmt.Errorf("the check found faults: %v", report.Findings)
 	}
 	t.done("Check the store", []string{"atocore doctor"}, "no faults found")
+	return nil
+}
+
+// drill proves that what the store holds can be restored.
+func (t *tour) drill(ctx context.Context, b *atocore.Backup) error {
+	var err error
+	if t.Drill, err = b.Drill(ctx, nil); err != nil {
+		return err
+	}
+	if !t.Drill.OK {
+		return fmt.Errorf("the drill found faults: %v", t.Drill.Findings)
+	}
+	t.done("Rehearse the loss of it all: snapshot, restore elsewhere, compare", []string{"atocore backup drill"}, drillLines(t.Drill)...)
 	return nil
 }
 

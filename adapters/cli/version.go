@@ -10,13 +10,23 @@ type versionCmd struct{}
 func (versionCmd) Help() string { return examples(`atocore version`) }
 
 func (versionCmd) Run(s *session) error {
-	doc := struct {
-		Version  string `json:"version"`
-		Revision string `json:"revision,omitempty"`
-		Go       string `json:"go"`
-		OS       string `json:"os"`
-		Arch     string `json:"arch"`
-	}{"(devel)", "", runtime.Version(), runtime.GOOS, runtime.GOARCH}
+	doc := buildVersion()
+	return s.out.put(doc, func() {
+		s.out.line("atocore %s (%s %s/%s)", doc.Version, doc.Go, doc.OS, doc.Arch)
+	})
+}
+
+type versionDoc struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Go       string `json:"go"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+}
+
+// buildVersion is what the program was built from.
+func buildVersion() versionDoc {
+	doc := versionDoc{"(devel)", "", runtime.Version(), runtime.GOOS, runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if info.Main.Version != "" {
 			doc.Version = info.Main.Version
@@ -27,7 +37,5 @@ func (versionCmd) Run(s *session) error {
 			}
 		}
 	}
-	return s.out.put(doc, func() {
-		s.out.line("atocore %s (%s %s/%s)", doc.Version, doc.Go, doc.OS, doc.Arch)
-	})
+	return doc
 }

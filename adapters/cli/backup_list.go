@@ -1,0 +1,31 @@
+package cli
+
+import "context"
+
+type backupListCmd struct{}
+
+func (backupListCmd) Help() string {
+	return examples(`atocore backup list`, `atocore backup list --json`)
+}
+
+func (backupListCmd) Run(ctx context.Context, s *session) error {
+	b := s.backup()
+	list, err := b.List(ctx)
+	if err != nil {
+		return err
+	}
+	doc := struct {
+		Snapshots []snapshotDoc `json:"snapshots"`
+	}{[]snapshotDoc{}}
+	for _, snap := range list {
+		doc.Snapshots = append(doc.Snapshots, docOf(snap))
+	}
+	return s.out.put(doc, func() {
+		for _, d := range doc.Snapshots {
+			s.snapshotLine(d)
+		}
+		if len(list) == 0 {
+			s.note("no snapshots in %s", b.Snapshots())
+		}
+	})
+}
