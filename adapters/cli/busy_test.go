@@ -36,7 +36,7 @@ func TestBusy(t *testing.T) {
 		t.Fatalf("replay ended: %v", err)
 	}
 
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // enough to open the store
 	defer cancel()
 	var stderr strings.Builder
 	exit := run(ctx, dir, nil, io.Discard, &stderr, "--json", "add", "knowledge", "Too late.")

@@ -259,7 +259,12 @@ func (db *DB) hold(ctx context.Context) (err error) {
 	if db.cfg.opening != nil {
 		db.cfg.opening(db)
 	}
-	if err = db.lock.Lock(ctx, lockfile.RangeOpen, lockfile.Shared); err != nil {
+	// First without waiting: what is free is not in use, however late it is.
+	free, err := db.lock.TryLock(lockfile.RangeOpen, lockfile.Shared)
+	if err == nil && !free {
+		err = db.lock.Lock(ctx, lockfile.RangeOpen, lockfile.Shared)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w: %w", lockfile.Held(db.cfg.LockPath), err)
 		}
