@@ -33,9 +33,11 @@ type layer struct {
 var layers = []layer{
 	{packages: "cmd/...", internal: []string{"adapters/..."}},
 	{packages: "examples/...", internal: []string{".", "adapters/..."}},
+	{packages: "internal/evaltable", internal: []string{".", "adapters/evaluation"}}, // a program: it stands where cmd does
+	{packages: "adapters/evaluation", internal: []string{"."}, tests: []string{"adapters/atocoretest"}},
 	{
 		packages: "adapters/cli",
-		internal: []string{".", "docs"},
+		internal: []string{".", "adapters/embedders", "adapters/evaluation", "docs"},
 		external: []string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "go.yaml.in/yaml/v3", "golang.org/x/term"},
 		tests:    []string{"backup", "restore", "github.com/rogpeppe/go-internal", "golang.org/x/sys"}, // their codes stand in docs
 	},
@@ -47,16 +49,34 @@ var layers = []layer{
 		internal: []string{".", "restore"},
 		external: []string{"github.com/google/go-cmp"},
 	},
+	{packages: "adapters/embedders", internal: []string{".", "adapters/embedders/..."}, tests: []string{"docs", "adapters/atocoretest"}},
+	{packages: "adapters/embedders/openai", internal: []string{"."}, tests: []string{"adapters/atocoretest"}},
+	{packages: "adapters/embedders/cached", internal: []string{"."}, tests: []string{"adapters/atocoretest"}},
+	{
+		packages: "adapters/embedders/static",
+		internal: []string{".", "adapters/embedders/static/internal/..."},
+		external: []string{"golang.org/x/sys"},
+		tests:    []string{"adapters/atocoretest"},
+	},
+	{packages: "adapters/embedders/static/internal/safetensors"},
+	{packages: "adapters/embedders/static/internal/tokenizer", external: []string{"github.com/rivo/uniseg", "golang.org/x/text"}},
 	{packages: "docs"}, // the pages, embedded
 	{
 		packages: ".",
-		internal: []string{"backup", "restore", "internal/analysis", "internal/hashembed", "internal/lockfile", "internal/markdown", "internal/schema", "internal/sqlite"},
+		internal: []string{"backup", "restore", "internal/analysis", "internal/hashembed", "internal/index", "internal/lockfile", "internal/markdown", "internal/schema", "internal/sqlite"},
 		external: []string{"github.com/oklog/ulid/v2", "golang.org/x/text"},
-		tests:    []string{"golang.org/x/sys"},
+		tests:    []string{"internal/benchtext", "golang.org/x/sys"},
 	},
-	{packages: "backup", internal: []string{"internal/lockfile", "internal/owner", "internal/schema", "internal/sqlite"}},
+	{packages: "internal/benchtext"}, // what benchmarks store and ask
+	{
+		packages: "backup",
+		internal: []string{"internal/lockfile", "internal/owner", "internal/schema", "internal/sqlite"},
+		tests:    []string{"internal/index"}, // to make stores without the root
+	},
 	{packages: "restore", internal: []string{"backup", "internal/lockfile", "internal/owner", "internal/schema", "internal/sqlite"}},
-	{packages: "internal/schema", internal: []string{"internal/sqlite"}},
+	{packages: "internal/schema", internal: []string{"internal/index", "internal/sqlite"}},
+	{packages: "internal/index", internal: []string{"internal/hashembed", "internal/sqlite", "internal/textindex", "internal/vectorindex"}, tests: []string{"internal/benchtext", "internal/schema"}},
+	{packages: "internal/textindex"},
 	{
 		packages: "internal/sqlite/...",
 		internal: []string{"internal/lockfile", "internal/sqlite/..."},
@@ -64,6 +84,8 @@ var layers = []layer{
 	},
 	{packages: "internal/owner"},
 	{packages: "internal/lockfile", external: []string{"golang.org/x/sys"}},
+	{packages: "internal/vectorindex", tests: []string{"internal/vectorindex/clustered"}},
+	{packages: "internal/vectorindex/clustered"}, // vectors for tests and benchmarks
 	{packages: "internal/hashembed", internal: []string{"internal/analysis"}},
 	{packages: "internal/analysis", external: []string{"golang.org/x/text"}},
 	{packages: "internal/markdown", external: []string{"github.com/BurntSushi/toml", "github.com/yuin/goldmark", "go.yaml.in/yaml/v3", "golang.org/x/text"}},
