@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/atocore/atocore/internal/analysis"
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/sqlite"
 )
 
@@ -23,9 +24,12 @@ type pastText struct {
 
 // findPast adds what the journal has to the candidates by words. A record that
 // is still there and says something else by now is judged by what it said.
-func (se *search) findPast(tx *sqlite.Tx, terms []analysis.Term, byUnit map[int64]*candidate) error {
+func (se *search) findPast(tx *sqlite.Tx, question *question, byUnit map[int64]*candidate) error {
 	past, changed, err := se.pastTexts(tx)
 	if err != nil || len(past)+len(changed) == 0 {
+		return err
+	}
+	if err := se.identify(tx, se.candidates); err != nil {
 		return err
 	}
 	byID := map[string]*candidate{}
@@ -35,10 +39,7 @@ func (se *search) findPast(tx *sqlite.Tx, terms []analysis.Term, byUnit map[int6
 			byID[c.id] = c
 		}
 	}
-	scores, err := se.scorePast(tx, terms, past)
-	if err != nil {
-		return err
-	}
+	scores := se.scorePast(question, past)
 	for i, p := range past {
 		switch c := byID[p.c.id]; {
 		case c != nil && p.c.kind == c.kind && c.kind != KindChunk:
@@ -110,7 +111,7 @@ func (p *pastReader) memory(e JournalEntry) error {
 	u := m.unit()
 	c, err := p.former(&u)
 	if c != nil && p.se.wants(&m) {
-		p.se.fillMemory(c, &m)
+		c.fillMemory(&m)
 		p.add(c, &u)
 	}
 	return err
@@ -167,8 +168,9 @@ func (p *pastReader) former(u *unit) (*candidate, error) {
 }
 
 func (p *pastReader) add(c *candidate, u *unit) {
-	c.id, c.kind, c.document, c.loaded = u.id, u.kind, u.document, true
-	p.past = append(p.past, pastText{c: c, head: analysis.Terms(u.head), body: analysis.Terms(u.body)})
+	c.id, c.document = u.id, u.document
+	head, body := u.terms()
+	p.past = append(p.past, pastText{c: c, head: head, body: body})
 }
 
 // indexed is the number of the unit in the index, or 0, and whether the index
@@ -187,46 +189,29 @@ func (se *search) admits(u *unit) bool {
 		se.inWindow(u.time)
 }
 
-// scorePast computes what BM25 says of the texts, with the parameters of the
-// index. How long a text is counts against the others of the past: the index
-// does not say how long its own are.
-func (se *search) scorePast(tx *sqlite.Tx, terms []analysis.Term, past []pastText) ([]float64, error) {
-	const k1, b = 1.2, 0.75
+// scorePast computes what the index would say of the texts. How long a text is
+// counts against those of now, and neighbours have no say.
+func (se *search) scorePast(question *question, past []pastText) []float64 {
 	scores := make([]float64, len(past))
-	var length float64
-	for i := range past {
-		length += float64(len(past[i].head) + len(past[i].body))
-	}
-	average := max(1, length/float64(len(past)))
-	for _, t := range terms {
-		frequency := make([]float64, len(past))
-		var with float64 // units that have the term, here and in the index
+	for k, t := range question.words {
+		frequency := make([]index.Frequency, len(past))
+		with := question.terms[k].Units() // units that have the term, there and here
 		for i := range past {
-			frequency[i] = headWeight*count(past[i].head, t) + count(past[i].body, t)
-			if frequency[i] > 0 {
+			frequency[i] = index.Frequency{Head: count(past[i].head, t), Body: count(past[i].body, t)}
+			if frequency[i] != (index.Frequency{}) {
 				with++
 			}
 		}
-		if with == 0 {
-			continue
-		}
-		if _, err := tx.QueryRow(func(r sqlite.Row) { with += r.Float64(0) },
-			`SELECT count(*) FROM fts WHERE fts MATCH ?`, analysis.Match([]analysis.Term{t})); err != nil {
-			return nil, err
-		}
-		all := max(se.units+float64(len(past)), with)
-		idf := max(1e-6, math.Log((all-with+0.5)/(with+0.5)))
 		for i, f := range frequency {
-			n := float64(len(past[i].head) + len(past[i].body))
-			scores[i] += idf * f * (k1 + 1) / (f + k1*(1-b+b*n/average))
+			scores[i] += math.Sqrt(float64(t.Count)) * se.view.Score(f, len(past[i].head), len(past[i].body), with, se.view.Units()+len(past))
 		}
 	}
-	return scores, nil
+	return scores
 }
 
 // count is how often the term is among the terms of a text.
-func count(in []string, t analysis.Term) float64 {
-	var n float64
+func count(in []string, t analysis.Term) int {
+	n := 0
 	for _, s := range in {
 		if s == t.Text || t.Prefix && strings.HasPrefix(s, t.Text) {
 			n++

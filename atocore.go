@@ -50,6 +50,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/atocore/atocore/backup"
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/schema"
 	"github.com/atocore/atocore/internal/sqlite"
 )
@@ -117,6 +118,9 @@ type Store struct {
 	dir      string
 	opts     Options
 	db       *sqlite.DB
+	ix       index.Index
+	upkeep   maintainer
+	drainer  drainer
 	embedder Embedder // nil with NoEmbedder
 	log      *slog.Logger
 
@@ -152,6 +156,7 @@ func Open(ctx context.Context, dir string, o *Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.ix.Logger = s.log
 	switch {
 	case opts.NoEmbedder && opts.Embedder != nil:
 		return nil, &InvalidError{Field: "Options.NoEmbedder", Reason: "an Embedder is given as well", Hint: "set one of the two"}
@@ -193,7 +198,10 @@ func Open(ctx context.Context, dir string, o *Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s.close = sync.OnceValue(s.db.Close)
+	s.close = sync.OnceValue(func() error {
+		s.upkeep.stop()
+		return s.db.Close()
+	})
 	if err := s.begin(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", abs, err), s.Close())
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/atocore/atocore/internal/analysis"
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/sqlite"
 )
 
@@ -29,6 +30,7 @@ const (
 type change struct {
 	s       *Store
 	tx      *sqlite.Tx
+	ix      *index.Writer
 	now     time.Time
 	actor   string
 	vectors map[string][]float32 // by text; an empty vector: nothing to embed
@@ -43,9 +45,9 @@ func (s *Store) write(ctx context.Context, texts []string, fn func(*change) erro
 		texts = nil // what the embedder says would be thrown away
 	}
 	vectors := s.embedTexts(ctx, texts)
-	waiting := false
+	waiting, due := false, false
 	err := s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		c := &change{s: s, tx: tx, now: s.now(), actor: s.actor(ctx), vectors: vectors}
+		c := &change{s: s, tx: tx, ix: index.NewWriter(tx), now: s.now(), actor: s.actor(ctx), vectors: vectors}
 		id, space, err := activeSpace(tx)
 		if err != nil {
 			return err
@@ -53,7 +55,12 @@ func (s *Store) write(ctx context.Context, texts []string, fn func(*change) erro
 		if s.embedder != nil && space == s.embedder.Space() {
 			c.space = id
 		}
-		if err = fn(c); err != nil || c.space == 0 || len(vectors) == 0 {
+		if err = fn(c); err != nil {
+			return err
+		}
+		err = c.ix.Finish()
+		due = c.ix.Sealed() || c.ix.Doubled()
+		if err != nil || c.space == 0 || len(vectors) == 0 {
 			return err
 		}
 		waiting, err = tx.QueryRow(func(sqlite.Row) {}, `SELECT 1 FROM embedding_queue LIMIT 1`)
@@ -64,6 +71,9 @@ func (s *Store) write(ctx context.Context, texts []string, fn func(*change) erro
 	}
 	if err == nil {
 		s.purge(ctx)
+	}
+	if err == nil && due {
+		s.maintain()
 	}
 	return err
 }
@@ -129,84 +139,57 @@ type unit struct {
 	status            Status
 	tags              []string
 	time, from, until time.Time
+	confidence        float64
+	thread            int64 // the conversation that it is said in, see index.Unit; 0 is none
+	place             int64
+	siblings          int // pieces of its document, itself included
 
 	head  string // searched: titles, headings, who speaks
+	date  string // searched with the head: the words of its day
 	body  string // searched: the text
 	embed string // what the vector stands for
 }
 
-// madeFrom stands for the texts that full text and vector are made from. Terms
+// madeFrom stands for the texts that terms and vector are made from. Terms
 // would not do: texts that have the same ones can have different vectors.
-func (u *unit) madeFrom() int64 {
+func (u *unit) madeFrom() int64 { return madeFrom(u.datedHead(), u.body, u.embed) }
+
+func madeFrom(texts ...string) int64 {
 	h := sha256.New()
-	for _, s := range []string{u.head, u.body, u.embed} {
+	for _, s := range texts {
 		fmt.Fprintf(h, "%d:%s", len(s), s)
 	}
 	return int64(binary.BigEndian.Uint64(h.Sum(nil)))
 }
 
-// index writes the unit's row, full text and vector, touching only what
-// differs from what is there.
+func (u *unit) datedHead() string { return joinText(u.head, u.date) }
+
+// row is the unit as the index stores it.
+func (u *unit) row() index.Unit {
+	return index.Unit{
+		Kind: string(u.kind), ID: u.id, Document: u.document, Project: u.project, Type: u.typ, Status: string(u.status),
+		Tags: jsonText(u.tags, "[]"), Time: u.time, From: u.from, Until: u.until,
+		MadeFrom: u.madeFrom(), Formerly: madeFrom(u.head, u.body, u.embed),
+		Confidence: u.confidence, Thread: u.thread, Place: u.place, Siblings: u.siblings,
+	}
+}
+
+func (u *unit) terms() (head, body []string) {
+	return analysis.Terms(u.datedHead()), analysis.Terms(u.body)
+}
+
+// index writes the unit's row, terms and vector, touching only what differs from
+// what is there.
 func (c *change) index(u unit) error {
-	var n, former int64
-	found, err := c.tx.QueryRow(func(r sqlite.Row) { n, former = r.Int64(0), r.Int64(1) }, `SELECT unit, made_from FROM units WHERE id = ?`, u.id)
-	if err != nil {
-		return err
-	}
-	madeFrom := u.madeFrom()
-	args := []any{string(u.kind), u.id, nullString(u.document), nullString(u.project), u.typ, string(u.status),
-		jsonText(u.tags, "[]"), timeText(u.time), nullTime(u.from), nullTime(u.until), madeFrom}
-	if !found {
-		if _, err := c.tx.Exec(`INSERT INTO units (kind, id, document, project, type, status, tags, time, valid_from, valid_until, made_from)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...); err != nil {
-			return err
-		}
-		n = c.tx.LastInsertRowID()
-		if err := c.indexText(n, &u); err != nil {
-			return err
-		}
-		return c.indexVector(n, u.embed)
-	}
-	if _, err := c.tx.Exec(`UPDATE units SET kind = ?, id = ?, document = ?, project = ?, type = ?, status = ?, tags = ?,
-			time = ?, valid_from = ?, valid_until = ?, made_from = ? WHERE unit = ?`, append(args, n)...); err != nil {
-		return err
-	}
-	if former == madeFrom {
-		return nil
-	}
-	if _, err := c.tx.Exec(`DELETE FROM fts WHERE rowid = ?`, n); err != nil {
-		return err
-	}
-	if err := c.indexText(n, &u); err != nil {
-		return err
-	}
-	if err := c.deleteVectors(n); err != nil {
+	row := u.row()
+	n, fresh, err := c.ix.Put(&row, u.terms)
+	if err != nil || !fresh {
 		return err
 	}
 	return c.indexVector(n, u.embed)
 }
 
-// indexText writes the full text of a unit that has none.
-func (c *change) indexText(n int64, u *unit) error {
-	_, err := c.tx.Exec(`INSERT INTO fts (rowid, head, body) VALUES (?, ?, ?)`, n, analysis.Text(u.head), analysis.Text(u.body))
-	return err
-}
-
-// deleteVectors removes the vectors of a unit, of every space. Naming the spaces
-// lets the engine find them by their key instead of reading them all.
-func (c *change) deleteVectors(n int64) error {
-	for _, q := range []string{
-		`DELETE FROM vectors WHERE unit = ? AND space IN (SELECT space FROM spaces)`,
-		`DELETE FROM vectorless WHERE unit = ? AND space IN (SELECT space FROM spaces)`,
-	} {
-		if _, err := c.tx.Exec(q, n); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// indexVector stores the vector of a unit that has none, or queues the unit.
+// indexVector stores the vector of a new unit, or queues the unit.
 func (c *change) indexVector(n int64, text string) error {
 	v, ok := c.vectors[text]
 	if !ok || c.space == 0 {
@@ -217,23 +200,11 @@ func (c *change) indexVector(n int64, text string) error {
 }
 
 // unindex removes a unit from everything that search reads.
-func (c *change) unindex(id string) error {
-	var n int64
-	found, err := c.tx.QueryRow(func(r sqlite.Row) { n = r.Int64(0) }, `SELECT unit FROM units WHERE id = ?`, id)
-	if err != nil || !found {
-		return err
-	}
-	if err := c.deleteVectors(n); err != nil {
-		return err
-	}
-	for _, q := range []string{
-		`DELETE FROM fts WHERE rowid = ?`,
-		`DELETE FROM embedding_queue WHERE unit = ?`,
-		`DELETE FROM units WHERE unit = ?`,
-	} {
-		if _, err := c.tx.Exec(q, n); err != nil {
-			return err
-		}
-	}
-	return nil
+func (c *change) unindex(id string) error { return c.ix.Remove(id) }
+
+// inThread is the place of a record among those of its thread: when it was made,
+// and which piece of it this is.
+func inThread(created time.Time, piece int) int64 {
+	const pieces = 1 << 16
+	return created.UnixMilli()*pieces + int64(min(piece, pieces-1))
 }

@@ -8,10 +8,12 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/atocore/atocore/backup"
 	"github.com/atocore/atocore/internal/analysis"
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/schema"
 	"github.com/atocore/atocore/internal/sqlite"
 )
@@ -57,8 +59,10 @@ func (s *Store) adoptSpace(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(`UPDATE spaces SET active = 1 WHERE space = ?`, id)
-		return err
+		if _, err = tx.Exec(`UPDATE spaces SET active = 1 WHERE space = ?`, id); err != nil {
+			return err
+		}
+		return index.NewWriter(tx).Restructured()
 	})
 }
 
@@ -83,11 +87,8 @@ func (s *Store) rebuildIndex(ctx context.Context, onlyIfEmpty bool) error {
 
 func (c *change) rebuildIndex() error {
 	for _, q := range []string{
-		// First, so that what follows finds an index that agrees with its rows.
-		`INSERT INTO fts (fts) VALUES ('rebuild')`,
 		`DELETE FROM units WHERE id NOT IN (
 			SELECT id FROM memories UNION ALL SELECT id FROM state UNION ALL SELECT id FROM chunks UNION ALL SELECT id FROM interactions)`,
-		`DELETE FROM fts WHERE rowid NOT IN (SELECT unit FROM units)`,
 		`DELETE FROM vectors WHERE unit NOT IN (SELECT unit FROM units)`,
 		`DELETE FROM vectorless WHERE unit NOT IN (SELECT unit FROM units)`,
 		`DELETE FROM embedding_queue WHERE unit NOT IN (SELECT unit FROM units)`,
@@ -96,40 +97,25 @@ func (c *change) rebuildIndex() error {
 			return err
 		}
 	}
+	if err := c.ix.Reset(); err != nil {
+		return err
+	}
 	for u, err := range allUnits(c.tx) {
 		if err != nil {
 			return err
 		}
-		if err := c.reindexUnit(u); err != nil {
+		row := u.row()
+		n, fresh, err := c.ix.Retell(&row, u.terms)
+		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// reindexUnit is index for a unit whose full text may be another's or missing,
-// though its vector stands for its text.
-func (c *change) reindexUnit(u unit) error {
-	var n int64
-	var there, same bool
-	known, err := c.tx.QueryRow(func(r sqlite.Row) {
-		n, there = r.Int64(0), !r.IsNull(1)
-		same = there && r.Text(1) == analysis.Text(u.head) && r.Text(2) == analysis.Text(u.body)
-	}, `SELECT unit, head, body FROM units LEFT JOIN fts ON fts.rowid = unit WHERE id = ?`, u.id)
-	if err != nil {
-		return err
-	}
-	if known && there && !same {
-		if _, err := c.tx.Exec(`DELETE FROM fts WHERE rowid = ?`, n); err != nil {
-			return err
+		if fresh {
+			if err := c.indexVector(n, u.embed); err != nil {
+				return err
+			}
 		}
 	}
-	if known && !same {
-		if err := c.indexText(n, &u); err != nil {
-			return err
-		}
-	}
-	return c.index(u)
+	return c.ix.Rebuilt()
 }
 
 // allUnits yields the units of all records.
@@ -192,8 +178,14 @@ type Stats struct {
 	Vectors      int                `json:"vectors"`
 	Pending      int                `json:"pending"` // texts that wait for their vectors
 	Embedder     *Space             `json:"embedder"`
-	SQLite       string             `json:"sqlite"`
-	SQLiteVec    string             `json:"sqlite_vec"`
+
+	// Trust is how well the vectors find texts of this store, 1 being as well as
+	// words do, by which they weigh in a hybrid search. Nil is not known, or that
+	// they are the built-in embedder's, which weigh by a rule of their own.
+	Trust *float64 `json:"trust"`
+
+	SQLite    string `json:"sqlite"`
+	SQLiteVec string `json:"sqlite_vec"`
 
 	// LastDrill is when a drill was last run, and LastDrillOK whether it found
 	// nothing. LastProven is the instant of the newest state that a drill has proven
@@ -233,6 +225,13 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 		}
 		if id != 0 {
 			st.Space = &sp
+			trust, err := readTrust(tx, id)
+			if err != nil {
+				return err
+			}
+			if trust.known() {
+				st.Trust = &trust.trust
+			}
 		}
 		if st.LastDrill, st.LastDrillOK, st.LastProven, err = lastDrills(tx); err != nil {
 			return err
@@ -282,8 +281,9 @@ type CheckReport struct {
 // returns every finding; its error says that it could not look.
 //
 // The codes are integrity_check (foreign keys included), fts_integrity,
-// units_missing, units_orphaned, units_stale, fts_parity, vectors_orphaned,
-// vectors_missing, original_missing and original_orphaned.
+// units_missing, units_orphaned, units_stale, fts_parity, columns_stale,
+// codes_stale, vectors_orphaned, vectors_missing, original_missing and
+// original_orphaned.
 func (s *Store) Check(ctx context.Context) (CheckReport, error) {
 	report := CheckReport{Findings: []Finding{}}
 	add := func(code, path, expected, found, hint string) {
@@ -298,31 +298,19 @@ func (s *Store) Check(ctx context.Context) (CheckReport, error) {
 	for _, f := range integrity {
 		add("integrity_check", databaseName, "ok", f, restore)
 	}
-	// FTS5's own check is an INSERT, which changes nothing.
-	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		_, err := tx.Exec(`INSERT INTO fts (fts) VALUES ('integrity-check')`)
-		return err
-	})
-	if err != nil {
-		if ctx.Err() != nil {
-			return report, fmt.Errorf("check: %w", err)
-		}
-		add("fts_integrity", "fts", "ok", err.Error(), repair)
-	}
 	err = s.read(ctx, func(tx *sqlite.Tx) error {
 		disparities, err := schema.Parity(tx)
 		if err != nil {
 			return err
 		}
 		for _, d := range disparities {
+			if strings.HasPrefix(d.Code, "fts_") {
+				continue // is looked at more closely below
+			}
 			add(d.Code, d.Table, "0 rows", fmt.Sprintf("%d rows", d.Rows), repair)
 		}
-		stale, err := staleUnits(ctx, tx)
-		if err != nil {
+		if err := checkIndex(ctx, tx, add); err != nil {
 			return err
-		}
-		if stale > 0 {
-			add("units_stale", "units", "the text of each record indexed", fmt.Sprintf("%d units indexed by another text", stale), repair)
 		}
 		return s.checkOriginals(tx, add)
 	})
@@ -336,33 +324,30 @@ func (s *Store) Check(ctx context.Context) (CheckReport, error) {
 	return report, nil
 }
 
-// staleUnits counts the units whose full text or whose columns, by which search
-// filters, are not what the record says.
-func staleUnits(ctx context.Context, tx *sqlite.Tx) (n int, err error) {
+// checkIndex holds what the index says of each unit against its record, and what
+// is packed against the rows.
+func checkIndex(ctx context.Context, tx *sqlite.Tx, add func(code, path, expected, found, hint string)) error {
+	const repair = "repair the store: what is derived is made anew from the records"
+	check, err := index.NewCheck(ctx, tx)
+	if err != nil {
+		return err
+	}
 	for u, err := range allUnits(tx) {
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return err
 		}
-		var same bool
-		found, err := tx.QueryRow(func(r sqlite.Row) {
-			same = r.Text(0) == analysis.Text(u.head) && r.Text(1) == analysis.Text(u.body) && r.Bool(2)
-		}, `SELECT fts.head, fts.body,
-				made_from = ? AND kind = ? AND document IS ? AND project IS ? AND type = ? AND status = ? AND tags = ?
-					AND time = ? AND valid_from IS ? AND valid_until IS ?
-			FROM units JOIN fts ON fts.rowid = unit
-			WHERE id = ?`, u.madeFrom(), string(u.kind), nullString(u.document), nullString(u.project), u.typ, string(u.status),
-			jsonText(u.tags, "[]"), timeText(u.time), nullTime(u.from), nullTime(u.until), u.id)
-		if err != nil {
-			return 0, err
-		}
-		if found && !same { // what is not there at all is a finding of its own
-			n++
+		row := u.row()
+		if err := check.Hold(&row, u.terms); err != nil {
+			return err
 		}
 	}
-	return n, nil
+	for _, f := range check.Faults() {
+		add(f.Code, f.Table, f.Expected, f.Found, repair)
+	}
+	return nil
 }
 
 func (s *Store) checkOriginals(tx *sqlite.Tx, add func(code, path, expected, found, hint string)) error {

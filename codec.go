@@ -24,6 +24,14 @@ func storedTime(t time.Time) time.Time {
 
 func timeText(t time.Time) string { return t.UTC().Format(timeFormat) }
 
+// values are the columns of a row, as they are stored: to ask for them together is
+// several times as fast as for each.
+type values [24]any
+
+func (v *values) text(i int) string   { s, _ := v[i].(string); return s }
+func (v *values) int(i int) int64     { n, _ := v[i].(int64); return n }
+func (v *values) float(i int) float64 { f, _ := v[i].(float64); return f }
+
 func nullTime(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -95,6 +103,15 @@ func speak(speaker, text string) string {
 		return text
 	}
 	return speaker + ": " + text
+}
+
+// dateWords are the words by which a question names a day; none for a record that
+// has no date of its own.
+func dateWords(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format("January 2 2006")
 }
 
 // joinText joins the parts that are not empty by newlines.

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/markdown"
 	"github.com/atocore/atocore/internal/sqlite"
 )
@@ -87,9 +88,15 @@ type documentRecord struct {
 
 func (d *documentRecord) unit(ch *Chunk) unit {
 	head := joinText(d.Speaker, d.Title, strings.Join(ch.Heading, "\n"), strings.Join(d.Tags, " "))
+	var thread int64
+	if d.Session != "" {
+		thread = index.Thread(d.Project, d.Session)
+	}
 	return unit{
 		kind: KindChunk, id: ch.ID, document: d.ID, project: d.Project, typ: d.MediaType, status: Active, tags: d.Tags,
-		time: firstTime(d.Time, d.UpdatedAt), head: head, body: d.searchText(ch), embed: d.embedText(ch),
+		time: firstTime(d.Time, d.UpdatedAt), confidence: 1, siblings: max(1, d.Chunks),
+		thread: thread, place: inThread(d.CreatedAt, ch.Ordinal),
+		head: head, date: dateWords(d.Time), body: d.searchText(ch), embed: d.embedText(ch),
 	}
 }
 

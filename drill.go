@@ -424,7 +424,7 @@ func (d *drill) firstAnswer(ctx context.Context, s *Store) error {
 		return err
 	}
 	return s.read(ctx, func(tx *sqlite.Tx) error {
-		d.probes[0].ask(s, tx)
+		d.probes[0].ask(ctx, s, tx)
 		return nil
 	})
 }

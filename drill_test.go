@@ -194,7 +194,7 @@ func TestDrillFindsFaults(t *testing.T) {
 			damage(t, dir, `DELETE FROM journal WHERE seq = 1`)
 		}},
 		{"full text", []string{"drill_counts", "drill_index_parity", "drill_retrieval"}, func(t *testing.T, dir string) {
-			damage(t, dir, `DELETE FROM fts WHERE rowid = `+anyMemory)
+			damage(t, dir, `DELETE FROM unit_terms WHERE unit = `+anyMemory)
 		}},
 		{"a vector's value", []string{"drill_retrieval"}, func(t *testing.T, dir string) {
 			damage(t, dir, `UPDATE vectors SET vector = (SELECT vector FROM vectors ORDER BY unit DESC LIMIT 1) WHERE unit = `+anyMemory)

@@ -23,8 +23,12 @@ type likeness struct {
 	answers []answer // of the probes, in their order
 }
 
-// derivedRows are the tables that a snapshot may leave out.
-var derivedRows = []string{"vectors", "vectorless", "embedding_queue"}
+// derivedRows are the tables that a snapshot without vectors leaves out, and those
+// that are packed when its vectors are made anew.
+var derivedRows = []string{
+	"vectors", "vectorless", "embedding_queue", "codes", "code_means", "trusts",
+	"unit_log", "unit_blocks", "unit_terms", "segments", "segment_blocks",
+}
 
 // look takes the likeness of what the transaction sees.
 func look(ctx context.Context, s *Store, tx *sqlite.Tx, probes []preparedProbe) (likeness, error) {
@@ -50,7 +54,7 @@ func look(ctx context.Context, s *Store, tx *sqlite.Tx, probes []preparedProbe) 
 		if err := ctx.Err(); err != nil {
 			return l, err
 		}
-		a := p.ask(s, tx)
+		a := p.ask(ctx, s, tx)
 		if errors.Is(a.err, ErrCorrupt) {
 			return l, a.err
 		}

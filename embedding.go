@@ -2,13 +2,14 @@ package atocore
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/atocore/atocore/internal/hashembed"
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/schema"
 	"github.com/atocore/atocore/internal/sqlite"
 )
@@ -186,15 +187,6 @@ func checkVector(v []float32, dimensions int) error {
 	return nil
 }
 
-// vectorBlob is the form that sqlite-vec reads: float32, little endian.
-func vectorBlob(v []float32) []byte {
-	out := make([]byte, 0, 4*len(v))
-	for _, x := range v {
-		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(x))
-	}
-	return out
-}
-
 // putVector stores the vector of a unit that has none; an empty one is noted as
 // such.
 func putVector(tx *sqlite.Tx, space, unit int64, v []float32) error {
@@ -202,7 +194,7 @@ func putVector(tx *sqlite.Tx, space, unit int64, v []float32) error {
 		_, err := tx.Exec(`INSERT INTO vectorless (space, unit) VALUES (?, ?) ON CONFLICT DO NOTHING`, space, unit)
 		return err
 	}
-	_, err := tx.Exec(`INSERT INTO vectors (space, unit, vector) VALUES (?, ?, ?)`, space, unit, vectorBlob(v))
+	_, err := tx.Exec(`INSERT INTO vectors (space, unit, vector) VALUES (?, ?, ?)`, space, unit, index.Blob(v))
 	return err
 }
 
@@ -276,6 +268,9 @@ func (s *Store) EmbedPending(ctx context.Context) (int, error) {
 			return total, fmt.Errorf("embed pending: %w", err)
 		}
 		if last == 0 {
+			if err := s.measureTrust(ctx); err != nil && fault == nil {
+				s.log.WarnContext(ctx, "how well the vectors find is not measured", "error", err)
+			}
 			return total, fault
 		}
 		after = last
@@ -335,29 +330,35 @@ func pendingUnits(tx *sqlite.Tx, query string, args ...any) ([]pendingUnit, erro
 
 // embedTextOf is what the vector of a unit stands for, from its record.
 func embedTextOf(tx *sqlite.Tx, n int64) (string, error) {
+	u, _, err := unitByNumber(tx, n)
+	return u.embed, err
+}
+
+// unitByNumber makes a unit from its record.
+func unitByNumber(tx *sqlite.Tx, n int64) (u unit, found bool, err error) {
 	var id string
 	if found, err := tx.QueryRow(func(r sqlite.Row) { id = r.Text(0) }, `SELECT id FROM units WHERE unit = ?`, n); err != nil || !found {
-		return "", err
+		return unit{}, false, err
 	}
 	rec, err := recordByID(tx, id)
 	if err != nil {
-		return "", err
+		return unit{}, false, err
 	}
 	switch rec := rec.(type) {
 	case Memory:
-		return rec.embedText(), nil
+		return rec.unit(), true, nil
 	case StateEntry:
-		return rec.embedText(), nil
+		return rec.unit(), true, nil
 	case Interaction:
-		return rec.embedText(), nil
+		return rec.unit(), true, nil
 	case Chunk:
 		d, _, err := documentByID(tx, rec.Document)
 		if err != nil {
-			return "", err
+			return unit{}, false, err
 		}
-		return (&documentRecord{Document: d}).embedText(&rec), nil
+		return (&documentRecord{Document: d}).unit(&rec), true, nil
 	default:
-		return "", fmt.Errorf("unit %d stands for a %T", n, rec)
+		return unit{}, false, fmt.Errorf("unit %d stands for a %T", n, rec)
 	}
 }
 
@@ -382,6 +383,7 @@ func (s *Store) embedUnits(ctx context.Context, space int64, units []pendingUnit
 		if err != nil {
 			return err
 		}
+		ix := index.NewWriter(tx)
 		for i := range units {
 			text, err := embedTextOf(tx, units[i].unit)
 			switch {
@@ -405,13 +407,16 @@ func (s *Store) embedUnits(ctx context.Context, space int64, units []pendingUnit
 			if err := putVector(tx, space, units[i].unit, vectors[i]); err != nil {
 				return err
 			}
+			if err := ix.Embedded(units[i].unit); err != nil {
+				return err
+			}
 			if space == active {
 				if _, err := tx.Exec(`DELETE FROM embedding_queue WHERE unit = ?`, units[i].unit); err != nil {
 					return err
 				}
 			}
 		}
-		return nil
+		return ix.Finish()
 	})
 	if err != nil {
 		return 0, err
@@ -424,11 +429,40 @@ func (s *Store) embedUnits(ctx context.Context, space int64, units []pendingUnit
 	return n, nil
 }
 
+// A drainer says when a write takes along some of the texts that wait. Texts that
+// the embedder cannot do stay in front: each time that nothing came of it, twice as
+// many writes pass before the next, up to mostPassed.
+type drainer struct{ passed, pause atomic.Int64 }
+
+const mostPassed = 4096
+
+// due reports whether to try again.
+func (d *drainer) due() bool {
+	if d.passed.Add(1) <= d.pause.Load() {
+		return false
+	}
+	d.passed.Store(0)
+	return true
+}
+
+// tell notes how many texts were embedded.
+func (d *drainer) tell(n int) {
+	if n > 0 {
+		d.pause.Store(0)
+		return
+	}
+	d.pause.Store(min(2*d.pause.Load()+1, mostPassed))
+}
+
 // drain embeds a few of the units that wait, after a write whose embedding
 // worked, so that a store mends by being used. Its failure is no failure of
 // that write.
 func (s *Store) drain(ctx context.Context) {
-	_, _, err := s.embedSome(ctx, 0, embedBatch/4)
+	if !s.drainer.due() {
+		return
+	}
+	n, _, err := s.embedSome(ctx, 0, embedBatch/4)
+	s.drainer.tell(n)
 	if err != nil && !errors.Is(err, ErrSpaceMismatch) {
 		s.log.WarnContext(ctx, "embedding is left for later", "error", err)
 	}

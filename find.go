@@ -1,36 +1,55 @@
 package atocore
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/atocore/atocore/internal/analysis"
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/sqlite"
 )
 
 // find collects the candidates of both sides and fuses them.
-func (se *search) find(tx *sqlite.Tx, space int64) error {
-	question, err := se.read(tx)
-	if err != nil {
+func (se *search) find(ctx context.Context, tx *sqlite.Tx, space int64) error {
+	var err error
+	if se.view, err = se.s.ix.View(tx); err != nil {
 		return err
 	}
-	byUnit := map[int64]*candidate{}
-	if se.q.Mode != VectorOnly {
-		if err := se.findText(tx, question.terms, byUnit); err != nil {
+	se.admitted = se.view.Admit(se.filter())
+	if !se.q.AsOf.IsZero() {
+		if err := se.leaveOutLater(tx); err != nil {
 			return err
 		}
+	}
+	byUnit := map[int64]*candidate{}
+	var question question
+	if se.q.Mode != VectorOnly {
+		if question, err = se.read(tx); err != nil {
+			return err
+		}
+		for i, r := range se.view.Rank(question.terms, se.admitted, se.depth()) {
+			c := se.candidate(r.Unit, byUnit)
+			c.textScore, c.textRank = r.Score, i+1
+		}
 		if !se.q.AsOf.IsZero() {
-			if err := se.findPast(tx, question.terms, byUnit); err != nil {
+			if err := se.findPast(tx, &question, byUnit); err != nil {
 				return err
 			}
 		}
 	}
+	if se.vector != nil && !se.lexical() {
+		if se.trust, err = readTrust(tx, space); err != nil {
+			return err
+		}
+	}
 	se.weight = se.vectorWeight(question.unknown)
 	if se.weight > 0 {
-		if err := se.findVectors(tx, space, byUnit); err != nil {
+		if err := se.findVectors(ctx, tx, byUnit); err != nil {
 			return err
 		}
 	}
@@ -38,9 +57,45 @@ func (se *search) find(tx *sqlite.Tx, space int64) error {
 	return nil
 }
 
-// A question is a query's text, analysed against the index.
+// filter is what the query admits. A query of the past leaves to the records what
+// may have been otherwise then.
+func (se *search) filter() *index.Filter {
+	q := &se.q
+	return &index.Filter{
+		Project: se.project, Kinds: texts(q.Kinds), Types: texts(q.Types), Statuses: texts(q.Statuses), Tags: q.Tags,
+		After: q.After, Before: q.Before, Now: se.now, Any: !q.AsOf.IsZero(),
+	}
+}
+
+func texts[T ~string](in []T) []string {
+	out := make([]string, len(in))
+	for i, v := range in {
+		out[i] = string(v)
+	}
+	return out
+}
+
+// leaveOutLater takes out what the store has learnt since the time that is asked
+// for: it would take the places of what was there. IDs sort by time; the minute
+// is for clocks that are not the journal's.
+func (se *search) leaveOutLater(tx *sqlite.Tx) error {
+	var id ulid.ULID
+	if err := id.SetTime(ulid.Timestamp(se.q.AsOf.Add(time.Minute))); err != nil {
+		return nil // after all that can be
+	}
+	for r, err := range tx.Query(`SELECT unit FROM units WHERE id > ? ORDER BY id`, lowerID(id)) {
+		if err != nil {
+			return err
+		}
+		se.admitted.Remove(r.Int64(0))
+	}
+	return nil
+}
+
+// A question is a query's text, read against the index.
 type question struct {
-	terms []analysis.Term // to look for
+	words []analysis.Term // to look for
+	terms []index.Term    // where they are
 
 	// unknown is the share of the question's words that the index does not
 	// know, each weighed by how rare it is, from 0 to 1.
@@ -53,19 +108,17 @@ type question struct {
 // than none.
 func (se *search) read(tx *sqlite.Tx) (question, error) {
 	terms := analysis.Query(se.q.Text)
-	// Numbers of units are not used again, so the largest is their count but
-	// for what was removed, which is all that a logarithm needs to know.
-	if _, err := tx.QueryRow(func(r sqlite.Row) { se.units = r.Float64(0) }, `SELECT coalesce(max(unit), 0) FROM units`); err != nil {
-		return question{}, err
-	}
+	found := make([]index.Term, len(terms))
 	mass := map[int]float64{} // by word: of its rarest form
 	known := map[int]bool{}
-	for _, t := range terms {
-		var df float64
-		if _, err := tx.QueryRow(func(r sqlite.Row) { df = r.Float64(0) }, `SELECT doc FROM fts_terms WHERE term = ?`, t.Text); err != nil {
+	for i, t := range terms {
+		var err error
+		if found[i], err = se.view.Term(tx, t.Text, t.Prefix); err != nil {
 			return question{}, err
 		}
-		mass[t.Word] = max(mass[t.Word], math.Log1p((max(se.units, df)-df+0.5)/(df+0.5)))
+		found[i].Count = t.Count
+		df, units := float64(found[i].Units()), float64(se.view.Units())
+		mass[t.Word] = max(mass[t.Word], math.Log1p((max(units, df)-df+0.5)/(df+0.5)))
 		if df > 0 {
 			known[t.Word] = true
 			se.words = append(se.words, t.Source)
@@ -83,18 +136,17 @@ func (se *search) read(tx *sqlite.Tx) (question, error) {
 			missing += mass[terms[w].Word]
 		}
 	}
-	q := question{}
+	q := question{words: terms, terms: found}
 	if all > 0 {
 		q.unknown = missing / all
 	}
-	for _, t := range terms {
+	for i, t := range terms {
 		if !known[t.Word] {
 			var err error
-			if t, err = se.partial(tx, t); err != nil {
+			if terms[i], found[i], err = se.partial(tx, t); err != nil {
 				return question{}, err
 			}
 		}
-		q.terms = append(q.terms, t)
 	}
 	return q, nil
 }
@@ -102,202 +154,70 @@ func (se *search) read(tx *sqlite.Tx) (question, error) {
 // shortenings bounds how many letters of an unknown word are given up.
 const shortenings = 2
 
-func (se *search) partial(tx *sqlite.Tx, t analysis.Term) (analysis.Term, error) {
+// partial looks for an unknown word as the beginning of known ones.
+func (se *search) partial(tx *sqlite.Tx, t analysis.Term) (analysis.Term, index.Term, error) {
 	p, ok := t.Partial()
 	if !ok {
-		return t, nil
-	}
-	if se.vector == nil || se.q.Mode == TextOnly {
-		return p, nil
+		return t, index.Term{}, nil
 	}
 	for n := 0; ; n++ {
-		found, err := tx.QueryRow(func(sqlite.Row) {}, `SELECT 1 FROM fts WHERE fts MATCH ? LIMIT 1`, analysis.Match([]analysis.Term{p}))
-		if err != nil || found || n == shortenings {
-			return p, err
+		found, err := se.view.Term(tx, p.Text, true)
+		found.Count = p.Count
+		if err != nil || found.Units() > 0 || n == shortenings || se.vector == nil || se.q.Mode == TextOnly {
+			return p, found, err
 		}
 		shorter, ok := p.Shorter()
 		if !ok {
-			return p, nil
+			return p, found, nil
 		}
 		p = shorter
 	}
 }
 
-// headWeight is the weight of a unit's head (who speaks, title, headings,
-// tags) against its body in BM25.
-const headWeight = 2.0
-
-// findText collects the best candidates by words.
-func (se *search) findText(tx *sqlite.Tx, terms []analysis.Term, byUnit map[int64]*candidate) error {
-	match := analysis.Match(terms)
-	if match == "" {
-		return nil
-	}
-	query := fmt.Sprintf(`SELECT rowid AS unit, -bm25(fts, %g, 1.0) AS score FROM fts WHERE fts MATCH ?`, headWeight)
-	rows, err := se.best(tx, query, "DESC", match)
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		c := se.candidate(r, byUnit)
-		c.textScore = r.score
-		c.textRank = len(se.candidates)
-	}
-	return nil
-}
-
-// A scored is a unit with what one side says of it.
-type scored struct {
-	unit     int64
-	id       string
-	kind     Kind
-	document string
-	score    float64
-}
-
-// best returns the best units of a query with the columns unit and score that
-// pass the filters, in the direction of score that is given, at most
-// se.depth().
-//
-// To look up every match in units costs more than to score it, so where only
-// the standing filters apply, which nearly everything passes, they see the
-// best few times as many as are needed, and all only if that was not enough.
-func (se *search) best(tx *sqlite.Tx, query, direction string, args ...any) ([]scored, error) {
-	where, more := se.filter()
-	if !se.narrow() {
-		const spare = 4
-		first := spare * se.depth()
-		out, seen, err := se.bestOf(tx, query+fmt.Sprintf(" ORDER BY score %s, unit DESC LIMIT %d", direction, first), direction, where, args, more)
-		if err != nil || len(out) == se.depth() || seen < first {
-			return out, err
-		}
-	}
-	out, _, err := se.bestOf(tx, query, direction, where, args, more)
-	return out, err
-}
-
-// narrow reports whether the query's filters may leave out most units.
-func (se *search) narrow() bool {
-	q := &se.q
-	return se.project != "" || len(q.Kinds)+len(q.Types)+len(q.Statuses)+len(q.Tags) > 0 ||
-		!q.After.IsZero() || !q.Before.IsZero() || !q.AsOf.IsZero()
-}
-
-func (se *search) bestOf(tx *sqlite.Tx, query, direction, where string, args, more []any) (out []scored, seen int, err error) {
-	all := append(append([]any{}, args...), more...)
-	for r, err := range tx.Query(fmt.Sprintf(`WITH m AS MATERIALIZED (%s)
-		SELECT u.unit, u.id, u.kind, u.document, m.score, (SELECT count(*) FROM m)
-		FROM m JOIN units AS u ON u.unit = m.unit
-		WHERE true%s
-		ORDER BY m.score %s, u.id DESC
-		LIMIT %d`, query, where, direction, se.depth()), all...) {
-		if err != nil {
-			return nil, 0, err
-		}
-		out = append(out, scored{unit: r.Int64(0), id: r.Text(1), kind: Kind(r.Text(2)), document: r.Text(3), score: r.Float64(4)})
-		seen = int(r.Int64(5))
-	}
-	return out, seen, nil
-}
-
-// findVectors collects the nearest candidates by the exact cosine distance,
-// and scores those that words found.
-func (se *search) findVectors(tx *sqlite.Tx, space int64, byUnit map[int64]*candidate) error {
-	blob := vectorBlob(se.vector)
+// findVectors collects the nearest candidates, and scores the best of those that
+// words found.
+func (se *search) findVectors(ctx context.Context, tx *sqlite.Tx, byUnit map[int64]*candidate) error {
 	floor := -1.0
 	if se.lexical() {
-		floor = lexicalFloor(se.units)
+		floor = lexicalFloor(float64(se.view.Units()))
 	}
-	rows, err := se.best(tx, `SELECT unit, vec_distance_cosine(vector, ?) AS score FROM vectors WHERE space = ?`, "ASC", blob, space)
+	near, err := se.view.Nearest(ctx, tx, se.vector, se.admitted, se.nearDepth(), se.q.Exact)
 	if err != nil {
 		return err
 	}
-	for i, r := range rows {
-		if 1-r.score < floor {
+	for i, r := range near {
+		if r.Score < floor {
 			break
 		}
-		c := se.candidate(r, byUnit)
-		c.similarity = 1 - r.score
-		c.vectorRank = i + 1
+		c := se.candidate(r.Unit, byUnit)
+		c.similarity, c.vectorRank = r.Score, i+1
 	}
-	var rest []string
+	var rest []int64
 	for _, c := range se.candidates {
-		if c.vectorRank == 0 {
-			rest = append(rest, strconv.FormatInt(c.unit, 10))
+		if c.vectorRank == 0 && c.unit != 0 && c.textRank <= se.nearDepth() {
+			rest = append(rest, c.unit)
 		}
 	}
-	for r, err := range tx.Query(`SELECT unit, vec_distance_cosine(vector, ?) FROM vectors
-		WHERE space = ? AND unit IN (SELECT value FROM json_each(?))`, blob, space, "["+strings.Join(rest, ",")+"]") {
-		if err != nil {
-			return err
-		}
-		byUnit[r.Int64(0)].similarity = 1 - r.Float64(1)
+	others, err := se.view.Similarities(tx, se.vector, rest)
+	for _, r := range others {
+		byUnit[r.Unit].similarity = r.Score
 	}
-	return nil
+	return err
 }
 
-func (se *search) candidate(r scored, byUnit map[int64]*candidate) *candidate {
-	c := byUnit[r.unit]
+// candidate is the candidate of a unit, a new one where there is none.
+func (se *search) candidate(unit int64, byUnit map[int64]*candidate) *candidate {
+	c := byUnit[unit]
 	if c == nil {
-		c = &candidate{unit: r.unit, id: r.id, kind: r.kind, document: r.document}
-		byUnit[r.unit] = c
+		m := se.view.Meta(unit)
+		c = &candidate{
+			unit: unit, kind: Kind(m.Kind), typ: MemoryType(m.Type), global: m.Global, time: m.Time, confidence: m.Confidence,
+			page: m.Document, siblings: m.Siblings,
+		}
+		byUnit[unit] = c
 		se.candidates = append(se.candidates, c)
 	}
 	return c
-}
-
-// filter is the query's filters as conditions on units AS u.
-func (se *search) filter() (where string, args []any) {
-	var b strings.Builder
-	add := func(cond string, a ...any) {
-		b.WriteString(" AND " + cond)
-		args = append(args, a...)
-	}
-	if se.project != "" {
-		add("(u.project = ? OR u.project IS NULL)", se.project)
-	}
-	addIn := func(column string, values []any) {
-		if len(values) > 0 {
-			add(column+oneOf(len(values)), values...)
-		}
-	}
-	addIn("u.kind", anys(se.q.Kinds))
-	if len(se.q.Types) > 0 {
-		add("u.kind = 'memory'")
-	}
-	if se.q.AsOf.IsZero() {
-		// A query of the past holds the memory as it was against these.
-		addIn("u.type", anys(se.q.Types))
-		statuses := anys(se.q.Statuses)
-		if len(statuses) == 0 {
-			statuses = []any{string(Active)}
-		}
-		addIn("u.status", statuses)
-		now := timeText(se.now)
-		add("(u.status <> 'active' OR ((u.valid_from IS NULL OR u.valid_from <= ?) AND (u.valid_until IS NULL OR u.valid_until > ?)))", now, now)
-		for _, t := range se.q.Tags {
-			add("EXISTS (SELECT 1 FROM json_each(u.tags) WHERE value = ?)", t)
-		}
-		if !se.q.After.IsZero() {
-			add("u.time >= ?", timeText(se.q.After))
-		}
-		if !se.q.Before.IsZero() {
-			add("u.time < ?", timeText(se.q.Before))
-		}
-	}
-	if !se.q.AsOf.IsZero() {
-		// What came later would take the places of what was there.
-		add("EXISTS (SELECT 1 FROM journal WHERE entity_id = coalesce(u.document, u.id) AND seq <= ?)", se.seq)
-	}
-	return b.String(), args
-}
-
-func anys[T ~string](in []T) []any {
-	out := make([]any, len(in))
-	for i, v := range in {
-		out[i] = string(v)
-	}
-	return out
 }
 
 // lookElsewhere counts the matches of other projects.
@@ -306,24 +226,13 @@ func (se *search) lookElsewhere(tx *sqlite.Tx) error {
 	if err != nil {
 		return err
 	}
-	match := analysis.Match(question.terms)
-	if match == "" {
-		return nil
-	}
-	elsewhere := *se
-	elsewhere.project = ""
-	where, args := elsewhere.filter()
-	args = append([]any{match}, args...)
-	for r, err := range tx.Query(`SELECT u.project, count(*) AS n
-		FROM fts JOIN units AS u ON u.unit = fts.rowid
-		WHERE fts MATCH ?`+where+` AND u.project IS NOT NULL
-		GROUP BY u.project
-		ORDER BY n DESC, u.project
-		LIMIT 10`, args...) {
-		if err != nil {
-			return err
+	f := se.filter()
+	f.Project = ""
+	const most = 10
+	for _, c := range se.view.CountProjects(question.terms, se.view.Admit(f)) {
+		if c.Project != "" && len(se.elsewhere) < most {
+			se.elsewhere = append(se.elsewhere, ProjectCount{Project: c.Project, Matches: c.Units})
 		}
-		se.elsewhere = append(se.elsewhere, ProjectCount{Project: r.Text(0), Matches: int(r.Int64(1))})
 	}
 	if len(se.elsewhere) > 0 {
 		se.note(fmt.Sprintf("nothing found in project %s; other projects have matches", se.project))
@@ -332,10 +241,10 @@ func (se *search) lookElsewhere(tx *sqlite.Tx) error {
 }
 
 // The built-in embedder knows spelling, not meaning: where the index knows a
-// question's words, its vectors can only blur what BM25 says; where a word is
+// question's words, its vectors can only blur what words say; where a word is
 // unknown, misspelt or inflected, they are all there is. So their weight is
 // the unknown share of the question times this.
-const lexicalWeight = 0.5
+const lexicalWeight = 0.3
 
 // lexicalFloor is the least similarity that counts with the built-in embedder
 // in a store of n units: what is not related is no answer. Similarities of
@@ -346,10 +255,18 @@ func lexicalFloor(n float64) float64 {
 	return sigma * math.Sqrt(2*math.Log(max(n, 2)))
 }
 
-// semanticWeight is the weight of any other embedder's vectors.
-const semanticWeight = 0.4
+// The weight of another embedder's vectors grows with the trust in them, from
+// nothing for those that find little of what words find: they would only harm.
+const (
+	trustNeeded = 0.6
+	trustSlope  = 0.8
+	mostWeight  = 0.4
+	newWeight   = 0.1 // while nothing is known
+)
 
-func (se *search) lexical() bool { return se.s.embedder.Space() == DefaultEmbedder().Space() }
+func isLexical(e Embedder) bool { return e.Space() == DefaultEmbedder().Space() }
+
+func (se *search) lexical() bool { return se.s.embedder != nil && isLexical(se.s.embedder) }
 
 // vectorWeight is the share of the vector side in what the search finds.
 func (se *search) vectorWeight(unknown float64) float64 {
@@ -358,28 +275,61 @@ func (se *search) vectorWeight(unknown float64) float64 {
 		return 0
 	case se.q.Mode == VectorOnly || len(se.candidates) == 0:
 		return 1
+	case se.q.Weight > 0:
+		return se.q.Weight
 	case se.lexical():
 		return lexicalWeight * unknown
+	case !se.trust.known():
+		return newWeight
 	default:
-		return semanticWeight
+		return min(max(0, trustSlope*(se.trust.trust-trustNeeded)), mostWeight)
 	}
 }
 
-// fuse computes each candidate's relevance, the weighted sum of both sides,
-// each as a share of its best, and drops what neither side speaks for.
+// fuse computes each candidate's relevance, the weighted sum of both sides, each
+// as a share of its best, and drops what neither side speaks for.
 func (se *search) fuse() {
 	var best, top float64
 	for _, c := range se.candidates {
 		best = max(best, c.textScore)
 		top = max(top, c.similarity)
 	}
+	base := se.base()
 	for _, c := range se.candidates {
 		if best > 0 {
 			c.relevance += (1 - se.weight) * c.textScore / best
 		}
-		if top > 0 {
-			c.relevance += se.weight * max(0, c.similarity/top)
+		switch {
+		case top > base:
+			c.relevance += se.weight * max(0, (c.similarity-base)/(top-base))
+		case top > 0 && c.similarity == top: // all are equally near
+			c.relevance += se.weight
+		}
+		if se.weight == 1 && c.vectorRank > 0 {
+			// What lies below the base keeps its order, and is found.
+			c.relevance += 1e-9 * (1 + c.similarity)
 		}
 	}
 	se.candidates = slices.DeleteFunc(se.candidates, func(c *candidate) bool { return c.relevance <= 0 })
+}
+
+// baseShare is the share of the admitted units beyond which a similarity is that of
+// any two texts.
+const baseShare = 15
+
+// base is the similarity that counts as none. Models differ in where theirs lie,
+// about 0 or all above 0.75; of those that a search finds, what a later one has is
+// what any text has. The built-in embedder's lie about 0.
+func (se *search) base() float64 {
+	if se.lexical() || se.vector == nil {
+		return 0
+	}
+	rank := max(1, se.admitted.Units()/baseShare) + 1
+	base, found := 0.0, 0
+	for _, c := range se.candidates {
+		if c.vectorRank > found && c.vectorRank <= rank {
+			base, found = c.similarity, c.vectorRank
+		}
+	}
+	return base
 }

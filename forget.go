@@ -77,12 +77,9 @@ func (s *Store) Forget(ctx context.Context, reason string, ids ...string) ([]For
 		if len(out) == 0 {
 			return nil
 		}
-		// Deleted rows leave their words behind in the index until it is merged,
-		// and words by which it finds its pages for longer; so they do with FTS5's
-		// own secure-delete. A merge of an index that is merged already does
-		// nothing.
-		_, err := c.tx.Exec(`INSERT INTO fts (fts) VALUES ('rebuild')`)
-		return err
+		// Segments and packed blobs keep what they were made of until they are
+		// written anew.
+		return c.ix.Purge(ctx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("forget: %w", err)

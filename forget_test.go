@@ -88,14 +88,18 @@ func (w secretWord) next() string {
 	return string(b)
 }
 
-// A forgotten record leaves no piece of itself in any file.
+// A forgotten record leaves no piece of itself in any file: where its terms are in
+// rows of their own, and where they are in segments and its vector has a code.
 func TestForgetLeavesNothingInTheFiles(t *testing.T) {
-	for _, seed := range []uint64{1, 2} {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { testForgetFiles(t, seed) })
+	for _, tt := range []struct {
+		seed uint64
+		more int // memories in each crowd
+	}{{1, 0}, {2, 0}, {3, 600}} {
+		t.Run(fmt.Sprint(tt.seed), func(t *testing.T) { testForgetFiles(t, tt.seed, tt.more) })
 	}
 }
 
-func testForgetFiles(t *testing.T, seed uint64) {
+func testForgetFiles(t *testing.T, seed uint64, more int) {
 	ctx := t.Context()
 	dir := t.TempDir()
 	embedder := &markedEmbedder{}
@@ -116,7 +120,7 @@ func testForgetFiles(t *testing.T, seed uint64) {
 	crowd := func(n int) {
 		t.Helper()
 		var batch []atocore.Memory
-		for range n {
+		for range n + more {
 			m := statement(words.sentence(5 + rng.IntN(60)))
 			m.Tags = []string{"common"}
 			batch = append(batch, m)
@@ -178,6 +182,12 @@ func testForgetFiles(t *testing.T, seed uint64) {
 	}
 
 	secrets := embedder.secrets
+	s.Settled()
+	if packed := more > 0; packed {
+		if rows := atocore.Rows(ctx, s, "unit_terms"); rows > 0 || !atocore.HasCodes(ctx, s) {
+			t.Fatalf("%d units are in no segment, and there are codes: %v", rows, atocore.HasCodes(ctx, s))
+		}
+	}
 
 	// All of it is there to be found; else this test would find it gone
 	// whatever Forget does.
@@ -210,6 +220,7 @@ func testForgetFiles(t *testing.T, seed uint64) {
 	if digest(t, s) == old {
 		t.Error("the digest is what it was")
 	}
+	checkStore(t, s) // no code is left without its vector, and no terms without their unit
 	// What else there is stays, and is found.
 	for _, o := range append(others, remains) {
 		if d := cmp.Diff(any(o), must(s.Record(ctx, o.ID))(t)); d != "" {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/sqlite"
 )
 
@@ -39,9 +40,14 @@ type InteractionFilter struct {
 }
 
 func (i *Interaction) unit() unit {
+	var thread int64
+	if i.Session != "" {
+		thread = index.Thread(i.Project, i.Client, i.Session)
+	}
 	return unit{
-		kind: KindInteraction, id: i.ID, project: i.Project, typ: i.Client, status: Active, time: i.CreatedAt,
-		body: joinText(i.Prompt, i.Response), embed: i.embedText(),
+		kind: KindInteraction, id: i.ID, project: i.Project, typ: i.Client, status: Active, time: i.CreatedAt, confidence: 1, siblings: 1,
+		thread: thread, place: inThread(i.CreatedAt, 0),
+		date: dateWords(i.CreatedAt), body: joinText(i.Prompt, i.Response), embed: i.embedText(),
 	}
 }
 

@@ -125,8 +125,8 @@ func (m *Memory) embedText() string { return speak(m.Provenance.Speaker, m.Conte
 func (m *Memory) unit() unit {
 	return unit{
 		kind: KindMemory, id: m.ID, project: m.Project, typ: string(m.Type), status: m.Status, tags: m.Tags,
-		time: firstTime(m.ValidFrom, m.CreatedAt), from: m.ValidFrom, until: m.ValidUntil,
-		head: joinText(m.Provenance.Speaker, strings.Join(m.Tags, " ")), body: m.Content, embed: m.embedText(),
+		time: firstTime(m.ValidFrom, m.CreatedAt), from: m.ValidFrom, until: m.ValidUntil, confidence: m.Confidence, siblings: 1,
+		head: joinText(m.Provenance.Speaker, strings.Join(m.Tags, " ")), date: dateWords(m.ValidFrom), body: m.Content, embed: m.embedText(),
 	}
 }
 
@@ -377,6 +377,14 @@ func (f *MemoryFilter) fromIndex(tx *sqlite.Tx, project string) iter.Seq2[Memory
 	return queryMemories(tx, `SELECT `+memoryColumns+` FROM memories WHERE `+where.String()+` ORDER BY id DESC`, args...)
 }
 
+func anys[T ~string](in []T) []any {
+	out := make([]any, len(in))
+	for i, v := range in {
+		out[i] = string(v)
+	}
+	return out
+}
+
 // oneOf is the condition that a column has one of n values.
 func oneOf(n int) string {
 	if n == 1 {
@@ -446,31 +454,33 @@ func insertMemory(tx *sqlite.Tx, m *Memory) error {
 }
 
 func scanMemory(r sqlite.Row, m *Memory) {
+	var v values
+	r.Values(v[:22])
 	*m = Memory{
-		ID:         r.Text(0),
-		Type:       MemoryType(r.Text(1)),
-		Status:     Status(r.Text(2)),
-		Content:    r.Text(3),
-		Project:    r.Text(4),
-		Confidence: r.Float64(5),
-		Tags:       parseTags(r.Text(6)),
-		Metadata:   parseMetadata(r.Text(7)),
+		ID:         v.text(0),
+		Type:       MemoryType(v.text(1)),
+		Status:     Status(v.text(2)),
+		Content:    v.text(3),
+		Project:    v.text(4),
+		Confidence: v.float(5),
+		Tags:       parseTags(v.text(6)),
+		Metadata:   parseMetadata(v.text(7)),
 		Provenance: Provenance{
-			Actor:   r.Text(8),
-			Client:  r.Text(9),
-			Session: r.Text(10),
-			Speaker: r.Text(11),
-			Source:  r.Text(12),
+			Actor:   v.text(8),
+			Client:  v.text(9),
+			Session: v.text(10),
+			Speaker: v.text(11),
+			Source:  v.text(12),
 		},
-		ValidFrom:    parseTime(r.Text(13)),
-		ValidUntil:   parseTime(r.Text(14)),
-		Reinforced:   int(r.Int64(15)),
-		ReinforcedAt: parseTime(r.Text(16)),
-		Supersedes:   r.Text(17),
-		SupersededBy: r.Text(18),
-		Reason:       r.Text(19),
-		CreatedAt:    parseTime(r.Text(20)),
-		UpdatedAt:    parseTime(r.Text(21)),
+		ValidFrom:    parseTime(v.text(13)),
+		ValidUntil:   parseTime(v.text(14)),
+		Reinforced:   int(v.int(15)),
+		ReinforcedAt: parseTime(v.text(16)),
+		Supersedes:   v.text(17),
+		SupersededBy: v.text(18),
+		Reason:       v.text(19),
+		CreatedAt:    parseTime(v.text(20)),
+		UpdatedAt:    parseTime(v.text(21)),
 	}
 }
 

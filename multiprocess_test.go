@@ -48,6 +48,10 @@ func TestProcessOfProcesses(t *testing.T) {
 		writeSome(ctx, t, s, name)
 		return
 	}
+	if role == "searcher" {
+		searchOn(ctx, t, s)
+		return
+	}
 	// Readers go on until the writers are done, which a memory says.
 	for {
 		done := false
@@ -97,16 +101,12 @@ func writeSome(ctx context.Context, t *testing.T, s *atocore.Store, name string)
 	}
 }
 
-// Processes that write and read one store at once lose nothing, and say nothing
-// twice.
-func TestProcesses(t *testing.T) {
-	if os.Getenv(roleEnv) != "" {
-		t.Skip("is one of the processes")
-	}
-	dir := t.TempDir() // none has opened it before
+// starter returns what starts a process in a role, which returns what waits for it.
+func starter(t *testing.T, dir string) func(role string) func() {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	start := func(role string) func() {
+	t.Cleanup(cancel)
+	return func(role string) func() {
 		var out bytes.Buffer
 		cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestProcessOfProcesses$", "-test.count=1")
 		cmd.Env = append(os.Environ(), roleEnv+"="+role, dirEnv+"="+dir)
@@ -120,6 +120,87 @@ func TestProcesses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// searchOn searches until it finds that all is said. What it has found once it has
+// to find again, while segments are sealed, merged and packed by others.
+func searchOn(ctx context.Context, t *testing.T, s *atocore.Store) {
+	r := s.Retriever(nil)
+	found := map[string]int{}
+	for done := false; !done; {
+		done = countHits(ctx, t, r, "all is said") == 1
+		for i := range segmentsWritten {
+			word := fmt.Sprint("batch", i)
+			n := countHits(ctx, t, r, word)
+			if n < found[word] || n != 0 && n != sealing {
+				t.Fatalf("search finds %d of %s, after it has found %d", n, word, found[word])
+			}
+			found[word] = n
+			if n == 0 {
+				break
+			}
+			// Said again word for word it is its own nearest neighbour.
+			again := fmt.Sprint(word, " with number 7")
+			res, err := r.Search(ctx, atocore.Query{Text: again, Mode: atocore.VectorOnly, Limit: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(res.Hits) != 1 || res.Hits[0].Text != again {
+				t.Fatalf("nearest to %q: %+v", again, res.Hits)
+			}
+		}
+	}
+	if len(found) != segmentsWritten {
+		t.Errorf("found %v at last", found)
+	}
+}
+
+func countHits(ctx context.Context, t *testing.T, r *atocore.Retriever, question string) int {
+	res, err := r.Search(ctx, atocore.Query{Text: question, Mode: atocore.TextOnly, Limit: atocore.MaxLimit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, h := range res.Hits {
+		if strings.HasPrefix(h.Text, question) {
+			n++
+		}
+	}
+	return n
+}
+
+// segmentsWritten are so many that there is something to merge, and vectors to code.
+const segmentsWritten = 8
+
+// Processes that search follow what another writes, which seals, packs and merges.
+func TestProcessesSearchBesideAWriter(t *testing.T) {
+	if os.Getenv(roleEnv) != "" {
+		t.Skip("is one of the processes")
+	}
+	dir := t.TempDir()
+	s := openStoreIn(t, dir, nil)
+	start := starter(t, dir)
+	wait := []func(){start("searcher"), start("searcher")}
+	fillSegments(t, s, segmentsWritten)
+	s.Settled()
+	if n := atocore.Rows(t.Context(), s, "segments"); n >= segmentsWritten || !atocore.HasCodes(t.Context(), s) {
+		t.Errorf("%d segments, codes: %v", n, atocore.HasCodes(t.Context(), s))
+	}
+	remember(t, s, statement("all is said"))
+	for _, w := range wait {
+		w()
+	}
+	wantFilled(t, s, segmentsWritten)
+}
+
+// Processes that write and read one store at once lose nothing, and say nothing
+// twice.
+func TestProcesses(t *testing.T) {
+	if os.Getenv(roleEnv) != "" {
+		t.Skip("is one of the processes")
+	}
+	dir := t.TempDir() // none has opened it before
+	start := starter(t, dir)
 	const writers, readers = 4, 2
 	var waitWriters, waitReaders []func()
 	for i := range writers {

@@ -173,7 +173,7 @@ func (b *packing) collect(ctx context.Context) error {
 	var state []StateEntry
 	var always []Memory
 	err = b.r.s.read(ctx, func(tx *sqlite.Tx) error {
-		if err := se.run(tx); err != nil {
+		if err := se.run(ctx, tx); err != nil {
 			return err
 		}
 		if se.project != "" {

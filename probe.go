@@ -208,10 +208,10 @@ type preparedProbe struct {
 
 // ask runs the probe on s, which has the original or a copy of it. What keeps it
 // from being answered is part of the answer.
-func (p preparedProbe) ask(s *Store, tx *sqlite.Tx) answer {
+func (p preparedProbe) ask(ctx context.Context, s *Store, tx *sqlite.Tx) answer {
 	se := p.search
 	se.s = s
-	if err := se.run(tx); err != nil {
+	if err := se.run(ctx, tx); err != nil {
 		return answer{err: err}
 	}
 	return answer{hits: se.results().Hits}

@@ -33,19 +33,19 @@ func (se *search) rank() {
 	// gives the same answer tomorrow.
 	var newest time.Time
 	for _, c := range se.candidates {
-		if c.hit.Time.After(newest) {
-			newest = c.hit.Time
+		if c.time.After(newest) {
+			newest = c.time
 		}
 	}
 	for _, c := range se.candidates {
 		f := &c.factors
-		f.Trust, f.Project, f.Recency, f.Document, f.Diversity = trust(&c.hit), 1, 1, 1, 1
+		f.Trust, f.Project, f.Recency, f.Document, f.Diversity = c.trust(), 1, 1, 1, 1
 		f.Confidence = leastConfidence + (1-leastConfidence)*c.confidence
-		if se.project != "" && c.hit.Project == "" {
+		if se.project != "" && c.global {
 			f.Project = globalFactor
 		}
 		if c.kind != KindChunk { // a document does not age by its date
-			age := newest.Sub(c.hit.Time)
+			age := newest.Sub(c.time)
 			f.Recency = 1 - recencyWeight + recencyWeight*math.Exp2(-float64(age)/float64(recencyHalfLife))
 		}
 		c.score = c.relevance * f.Trust * f.Project * f.Recency * f.Confidence
@@ -56,14 +56,14 @@ func (se *search) rank() {
 	se.sort()
 }
 
-func trust(h *Hit) float64 {
-	switch h.Kind {
+func (c *candidate) trust() float64 {
+	switch c.kind {
 	case KindState:
 		return trustState
 	case KindInteraction:
 		return trustInteraction
 	case KindMemory:
-		switch h.Type {
+		switch c.typ {
 		case Identity, Preference, ProjectMemory, Adaptation:
 			return trustCurated
 		case Knowledge:
@@ -75,7 +75,7 @@ func trust(h *Hit) float64 {
 
 func (se *search) sort() {
 	slices.SortFunc(se.candidates, func(a, b *candidate) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.links, b.links), cmp.Compare(b.id, a.id))
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.links, b.links), cmp.Compare(b.id, a.id), cmp.Compare(b.unit, a.unit))
 	})
 }
 
@@ -91,15 +91,15 @@ func (se *search) sort() {
 // its place among memories and state.
 func (se *search) weighDocuments() {
 	type evidence struct{ best, sum, value float64 }
-	documents := map[string]*evidence{}
+	documents := map[uint64]*evidence{}
 	for _, c := range se.candidates {
-		if c.document == "" {
+		if c.page == 0 {
 			continue
 		}
-		e := documents[c.document]
+		e := documents[c.page]
 		if e == nil {
 			e = &evidence{best: c.score}
-			documents[c.document] = e
+			documents[c.page] = e
 		}
 		e.sum += c.score
 		e.value = e.best + e.sum/math.Pow(float64(c.siblings), 0.75)
@@ -108,16 +108,16 @@ func (se *search) weighDocuments() {
 	for _, e := range documents {
 		best, top = max(best, e.best), max(top, e.value)
 	}
-	seen := map[string]int{}
+	seen := map[uint64]int{}
 	for _, c := range se.candidates {
-		e := documents[c.document]
+		e := documents[c.page]
 		if e == nil {
 			continue
 		}
 		c.factors.Document = e.value / e.best * best / top
-		c.factors.Diversity = math.Pow(repeatFactor, float64(seen[c.document]))
+		c.factors.Diversity = math.Pow(repeatFactor, float64(seen[c.page]))
 		c.score *= c.factors.Document * c.factors.Diversity
-		seen[c.document]++
+		seen[c.page]++
 	}
 }
 
@@ -125,6 +125,9 @@ func (se *search) weighDocuments() {
 // superseded memory scores at most what its replacements do, and on a tie the
 // end of the chain comes first.
 func (se *search) demoteSuperseded() {
+	if len(se.replacedBy) == 0 {
+		return
+	}
 	byID := map[string]*candidate{}
 	for _, c := range se.candidates {
 		byID[c.id] = c
@@ -147,7 +150,7 @@ func (se *search) demoteSuperseded() {
 // results are the best candidates as hits.
 func (se *search) results() Results {
 	out := Results{Hits: []Hit{}, Notes: se.notes, Elsewhere: se.elsewhere}
-	for _, c := range se.candidates[:min(se.q.Limit, len(se.candidates))] {
+	for _, c := range se.candidates {
 		c.hit.Score = c.score
 		if se.q.Explain {
 			e := c.factors

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/sqlite"
 )
 
@@ -92,33 +93,37 @@ func (s *Store) fillSpace(ctx context.Context, id int64, same bool, progress fun
 	if same {
 		unfilled = unfilledSame
 	}
+	// Counted once: what others write meanwhile is seen to when the store changes over.
+	var done, total int
+	err := s.read(ctx, func(tx *sqlite.Tx) error {
+		_, err := tx.QueryRow(func(r sqlite.Row) { total = int(r.Int64(0)); done = total - int(r.Int64(1)) },
+			`SELECT (SELECT count(*) FROM units), (SELECT count(*) FROM units WHERE `+unfilled+`)`, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	for after := int64(0); ; {
+		if progress != nil {
+			progress(min(done, total), total)
+		}
 		var units []pendingUnit
-		var done, total int
 		err := s.read(ctx, func(tx *sqlite.Tx) (err error) {
-			if _, err = tx.QueryRow(func(r sqlite.Row) { total = int(r.Int64(0)); done = total - int(r.Int64(1)) },
-				`SELECT (SELECT count(*) FROM units), (SELECT count(*) FROM units WHERE `+unfilled+`)`, id); err != nil {
-				return err
-			}
 			units, err = pendingUnits(tx, `SELECT unit FROM units
 				WHERE unit > ?2 AND `+unfilled+`
 				ORDER BY unit
 				LIMIT ?3`, id, after, embedBatch)
 			return err
 		})
-		if err != nil {
+		if err != nil || len(units) == 0 {
 			return err
-		}
-		if progress != nil {
-			progress(done, total)
-		}
-		if len(units) == 0 {
-			return nil
 		}
 		var fault *vectorFault // is met again when what is left over is embedded
-		if _, err := s.embedUnits(ctx, id, units); err != nil && !errors.As(err, &fault) {
+		n, err := s.embedUnits(ctx, id, units)
+		if err != nil && !errors.As(err, &fault) {
 			return err
 		}
+		done += n
 		after = units[len(units)-1].unit
 	}
 }
@@ -144,6 +149,9 @@ func (s *Store) changeOver(ctx context.Context, id int64) error {
 			`UPDATE spaces SET active = 1 WHERE space = ?1`,
 			`DELETE FROM vectors WHERE space <> ?1`,
 			`DELETE FROM vectorless WHERE space <> ?1`,
+			`DELETE FROM codes WHERE space <> ?1`,
+			`DELETE FROM code_means WHERE space <> ?1`,
+			`DELETE FROM trusts WHERE space <> ?1`,
 			`DELETE FROM spaces WHERE space <> ?1`,
 			done,
 			// What was written by others meanwhile has no vector of this space.
@@ -154,7 +162,11 @@ func (s *Store) changeOver(ctx context.Context, id int64) error {
 				return err
 			}
 		}
-		return nil
+		ix := index.NewWriter(tx)
+		if err := ix.Restructured(); err != nil {
+			return err
+		}
+		return ix.Pack() // the codes of the new space have to be whole
 	})
 }
 

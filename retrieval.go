@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/sqlite"
 )
 
@@ -61,6 +62,15 @@ type Query struct {
 	// text is as it was is found by the title, headings and tags of now.
 	// What was forgotten is not found. Zero is now.
 	AsOf time.Time
+
+	// Weight is the share of the vectors in what a hybrid search finds, above 0 and
+	// at most 1. 0 leaves it to the store, which measures how well its vectors find.
+	Weight float64
+
+	// Exact compares the question's vector with every vector. Otherwise a store of
+	// many vectors chooses by a code of each which to compare, which misses one
+	// neighbour in a hundred, and takes a hundredth of the time.
+	Exact bool
 
 	Explain bool // whether hits carry an Explanation
 }
@@ -172,6 +182,9 @@ func (q *Query) validate() error {
 	default:
 		return invalid("mode", fmt.Sprintf("%q is not a mode", q.Mode), "use hybrid, text or vector")
 	}
+	if !(q.Weight >= 0 && q.Weight <= 1) { // also refuses NaN
+		return invalid("weight", fmt.Sprintf("%v is not between 0 and 1", q.Weight), "")
+	}
 	if q.Limit < 0 || q.Limit > MaxLimit {
 		return invalid("limit", fmt.Sprintf("%d is out of range", q.Limit), fmt.Sprintf("use 1 to %d", MaxLimit))
 	}
@@ -196,7 +209,7 @@ func (r *Retriever) Search(ctx context.Context, q Query) (Results, error) {
 	if err != nil {
 		return Results{}, fmt.Errorf("search: %w", err)
 	}
-	if err := r.s.read(ctx, se.run); err != nil {
+	if err := r.s.read(ctx, func(tx *sqlite.Tx) error { return se.run(ctx, tx) }); err != nil {
 		return Results{}, fmt.Errorf("search: %w", err)
 	}
 	return se.results(), nil
@@ -212,10 +225,12 @@ type search struct {
 	project string
 	notes   []string
 
+	view       *index.View
+	admitted   *index.Admission
 	seq        int64    // the last journal entry of the time that is asked for
-	units      float64  // in the index, about
 	words      []string // that the index knows
-	weight     float64  // of the vector side
+	trust      spaceTrust
+	weight     float64 // of the vector side
 	candidates []*candidate
 	replacedBy map[string]string // of every memory that was looked at, by ID
 	elsewhere  []ProjectCount
@@ -223,24 +238,30 @@ type search struct {
 
 // A candidate is a unit that may become a hit.
 type candidate struct {
-	unit       int64
-	id         string
-	kind       Kind
-	document   string
-	siblings   int // the chunks of its document, itself included
+	unit       int64 // 0 of what is not in the index
 	textScore  float64
 	textRank   int
 	similarity float64
 	vectorRank int
 	relevance  float64
 
-	hit        Hit
-	loaded     bool // hit was read when the candidate was found
+	// By what it is ranked: from the index, or from the record.
+	kind       Kind
+	typ        MemoryType
+	global     bool // it belongs to no project
+	time       time.Time
 	confidence float64
+	page       uint64 // the hash of its document; 0 is none
+	siblings   int    // the chunks of its document, itself included
 	superseded string // ID of what replaced it
-	links      int    // to the end of its chain of replacements
-	factors    Explanation
-	score      float64
+
+	id       string // of the record; empty until it is read
+	document string // of a chunk; likewise
+	hit      Hit
+	loaded   bool // hit was read
+	links    int  // to the end of its chain of replacements
+	factors  Explanation
+	score    float64
 }
 
 // newSearch does what a search does before it looks at the store.
@@ -291,7 +312,7 @@ func (se *search) embedQuery(ctx context.Context) error {
 func (se *search) note(s string) { se.notes = append(se.notes, s) }
 
 // run finds, ranks and reads the hits on one view of the store.
-func (se *search) run(tx *sqlite.Tx) error {
+func (se *search) run(ctx context.Context, tx *sqlite.Tx) error {
 	if se.q.Project != "" {
 		var err error
 		if se.project, err = projectNamed(tx, se.q.Project); err != nil {
@@ -317,35 +338,48 @@ func (se *search) run(tx *sqlite.Tx) error {
 		}
 		se.vector = nil
 	}
-	if err := se.find(tx, space); err != nil {
+	if err := se.find(ctx, tx, space); err != nil {
 		return err
 	}
-	if err := se.load(tx); err != nil {
-		return err
+	if !se.q.AsOf.IsZero() {
+		if err := se.loadAll(tx); err != nil {
+			return err
+		}
 	}
 	if err := se.pullReplacements(tx); err != nil {
 		return err
 	}
 	se.rank()
+	if err := se.loadBest(tx); err != nil {
+		return err
+	}
 	if len(se.candidates) == 0 && se.project != "" {
 		return se.lookElsewhere(tx)
 	}
 	return nil
 }
 
-// depth is how many candidates each side contributes: enough that fusion and
-// the factors can reorder, and that documents with many chunks leave room.
-func (se *search) depth() int {
-	n := max(100, 5*se.q.Limit)
+// depth is how many candidates words contribute: enough that the factors can
+// reorder, and that a page is judged by most of its chunks that were found.
+func (se *search) depth() int { return se.deep(300) }
+
+// nearDepth is how many vectors contribute.
+func (se *search) nearDepth() int { return se.deep(100) }
+
+func (se *search) deep(n int) int {
+	n = max(n, 5*se.q.Limit)
 	if !se.q.AsOf.IsZero() {
 		n *= 4 // many of them may not have been there yet
 	}
 	return n
 }
 
-// load reads the records of the candidates, as of the time that is asked for,
+// loadAll reads the records of the candidates, as of the time that is asked for,
 // and drops those that did not exist or did not hold then.
-func (se *search) load(tx *sqlite.Tx) error {
+func (se *search) loadAll(tx *sqlite.Tx) error {
+	if err := se.identify(tx, se.candidates); err != nil {
+		return err
+	}
 	kept := se.candidates[:0]
 	documents := map[string]*documentRecord{}
 	for _, c := range se.candidates {
@@ -353,11 +387,69 @@ func (se *search) load(tx *sqlite.Tx) error {
 		if err != nil {
 			return err
 		}
-		if ok && (se.q.AsOf.IsZero() || hasTags(c.hit.Tags, se.q.Tags) && se.inWindow(c.hit.Time)) {
+		if ok && hasTags(c.hit.Tags, se.q.Tags) && se.inWindow(c.hit.Time) {
 			kept = append(kept, c)
 		}
 	}
 	se.candidates = kept
+	return nil
+}
+
+// loadBest keeps the best candidates, as many as are asked for, and reads their
+// records. Equal scores are ordered by ID, for which all those must be read that
+// are as good as the last.
+func (se *search) loadBest(tx *sqlite.Tx) error {
+	best := se.candidates
+	if n := se.q.Limit; len(best) > n {
+		for n < len(best) && best[n].score == best[n-1].score {
+			n++
+		}
+		best = best[:n]
+	}
+	if err := se.identify(tx, best); err != nil {
+		return err
+	}
+	se.candidates = best
+	se.sort()
+	kept := se.candidates[:0]
+	documents := map[string]*documentRecord{}
+	for _, c := range se.candidates {
+		if len(kept) == se.q.Limit {
+			break
+		}
+		// A unit whose record has gone is a fault, which a check finds.
+		ok, err := se.loadOne(tx, c, documents)
+		if err != nil {
+			return err
+		}
+		if ok {
+			kept = append(kept, c)
+		}
+	}
+	se.candidates = kept
+	return nil
+}
+
+// identify reads the IDs of the records that candidates stand for.
+func (se *search) identify(tx *sqlite.Tx, candidates []*candidate) error {
+	byUnit := map[int64]*candidate{}
+	var units []int64
+	for _, c := range candidates {
+		if c.id == "" {
+			byUnit[c.unit] = c
+			units = append(units, c.unit)
+		}
+	}
+	if len(units) == 0 {
+		return nil
+	}
+	for r, err := range tx.Query(`SELECT unit, id, document FROM units WHERE unit IN (SELECT value FROM json_each(?))`, index.NumberList(units)) {
+		if err != nil {
+			return err
+		}
+		c := byUnit[r.Int64(0)]
+		c.id, c.document = r.Text(1), r.Text(2)
+	}
 	return nil
 }
 
@@ -366,14 +458,13 @@ func (se *search) loadOne(tx *sqlite.Tx, c *candidate, documents map[string]*doc
 		return true, nil
 	}
 	past := !se.q.AsOf.IsZero()
-	c.confidence = 1
 	switch c.kind {
 	case KindMemory:
 		m, found, err := memoryAt(tx, c.id, se.q.AsOf)
 		if err != nil || !found {
 			return false, err
 		}
-		se.fillMemory(c, &m)
+		c.fillMemory(&m)
 		return !past || se.wants(&m), nil
 	case KindState:
 		e, found, err := stateAt(tx, c.id, se.q.AsOf)
@@ -387,11 +478,20 @@ func (se *search) loadOne(tx *sqlite.Tx, c *candidate, documents map[string]*doc
 		if err != nil || !found {
 			return false, err
 		}
-		c.hit = Hit{ID: i.ID, Kind: KindInteraction, Text: joinText(i.Prompt, i.Response), Project: i.Project, Time: i.CreatedAt,
-			Source: "interaction:" + i.ID}
+		c.fill(Hit{ID: i.ID, Kind: KindInteraction, Text: joinText(i.Prompt, i.Response), Project: i.Project, Time: i.CreatedAt,
+			Source: "interaction:" + i.ID})
 		return !past || !i.CreatedAt.After(se.q.AsOf), nil
 	default:
 		return se.loadChunk(tx, c, documents)
+	}
+}
+
+// fill sets the hit, and by what it is ranked.
+func (c *candidate) fill(h Hit) {
+	c.hit, c.loaded = h, true
+	c.id, c.kind, c.typ, c.global, c.time = h.ID, h.Kind, h.Type, h.Project == "", h.Time
+	if c.confidence == 0 {
+		c.confidence = 1
 	}
 }
 
@@ -437,14 +537,14 @@ func (se *search) loadChunk(tx *sqlite.Tx, c *candidate, documents map[string]*d
 }
 
 func (c *candidate) fillChunk(d *documentRecord, ch *Chunk) {
-	c.siblings = max(1, d.Chunks)
-	c.hit = Hit{ID: ch.ID, Kind: KindChunk, Text: ch.Text, Source: d.Path, Title: d.Title, Heading: ch.Heading, Document: d.ID,
-		Start: ch.Start, End: ch.End, Project: d.Project, Speaker: d.Speaker, Tags: d.Tags, Time: firstTime(d.Time, d.UpdatedAt)}
+	c.siblings, c.page = max(1, d.Chunks), index.Page(d.ID)
+	c.fill(Hit{ID: ch.ID, Kind: KindChunk, Text: ch.Text, Source: d.Path, Title: d.Title, Heading: ch.Heading, Document: d.ID,
+		Start: ch.Start, End: ch.End, Project: d.Project, Speaker: d.Speaker, Tags: d.Tags, Time: firstTime(d.Time, d.UpdatedAt)})
 }
 
 func (c *candidate) fillState(e *StateEntry) {
-	c.hit = Hit{ID: e.ID, Kind: KindState, Text: e.Key + ": " + e.Value, Project: e.Project, Time: e.UpdatedAt, Title: e.Category,
-		Source: cmp.Or(e.Source, "state:"+e.Project+"/"+e.Category+"/"+e.Key)}
+	c.fill(Hit{ID: e.ID, Kind: KindState, Text: e.Key + ": " + e.Value, Project: e.Project, Time: e.UpdatedAt, Title: e.Category,
+		Source: cmp.Or(e.Source, "state:"+e.Project+"/"+e.Category+"/"+e.Key)})
 }
 
 // findHeirs pairs the document's pieces with the present chunks that have the
@@ -490,11 +590,11 @@ func closeness(a, b *Chunk) int {
 	return n
 }
 
-func (se *search) fillMemory(c *candidate, m *Memory) {
+func (c *candidate) fillMemory(m *Memory) {
 	c.confidence = m.Confidence
 	c.superseded = m.SupersededBy
-	c.hit = Hit{ID: m.ID, Kind: KindMemory, Text: m.Content, Source: cmp.Or(m.Provenance.Source, "memory:"+m.ID), Project: m.Project,
-		Type: m.Type, Status: m.Status, Speaker: m.Provenance.Speaker, Tags: m.Tags, Time: firstTime(m.ValidFrom, m.CreatedAt)}
+	c.fill(Hit{ID: m.ID, Kind: KindMemory, Text: m.Content, Source: cmp.Or(m.Provenance.Source, "memory:"+m.ID), Project: m.Project,
+		Type: m.Type, Status: m.Status, Speaker: m.Provenance.Speaker, Tags: m.Tags, Time: firstTime(m.ValidFrom, m.CreatedAt)})
 }
 
 // wants holds a memory against the filters that a query of the past cannot
@@ -535,6 +635,14 @@ const maxChain = 10_000
 // statement without the new one above it.
 func (se *search) pullReplacements(tx *sqlite.Tx) error {
 	se.replacedBy = map[string]string{}
+	if se.q.AsOf.IsZero() {
+		if !slices.Contains(se.q.Statuses, Superseded) {
+			return nil
+		}
+		if err := se.loadAll(tx); err != nil {
+			return err
+		}
+	}
 	for _, c := range se.candidates {
 		se.replacedBy[c.id] = c.superseded
 	}
@@ -568,8 +676,8 @@ func (se *search) pullReplacements(tx *sqlite.Tx) error {
 			if !se.wants(&m) || !se.inTime(&m) {
 				continue
 			}
-			r := &candidate{id: m.ID, kind: KindMemory, relevance: c.relevance}
-			se.fillMemory(r, &m)
+			r := &candidate{relevance: c.relevance}
+			r.fillMemory(&m)
 			r.factors.Note = "replaces " + c.id
 			se.candidates = append(se.candidates, r)
 		}

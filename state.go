@@ -38,7 +38,7 @@ type StateFilter struct {
 func (e *StateEntry) unit() unit {
 	head := joinText(e.Category, e.Key)
 	return unit{
-		kind: KindState, id: e.ID, project: e.Project, typ: e.Category, status: Active, time: e.UpdatedAt,
+		kind: KindState, id: e.ID, project: e.Project, typ: e.Category, status: Active, time: e.UpdatedAt, confidence: 1, siblings: 1,
 		head: head, body: e.Value, embed: e.embedText(),
 	}
 }

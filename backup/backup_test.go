@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/atocore/atocore/backup"
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/schema"
 	"github.com/atocore/atocore/internal/sqlite"
 )
@@ -117,15 +118,17 @@ func rememberTx(tx *sqlite.Tx, prefix string, n int) error {
 
 // unit adds what is derived from a record.
 func unit(tx *sqlite.Tx, kind, id string) error {
-	if _, err := tx.Exec(`INSERT INTO units (kind, id, type, status, tags, time, made_from) VALUES (?, ?, '', 'active', '[]', '', 0)`, kind, id); err != nil {
+	ix := index.NewWriter(tx)
+	u := index.Unit{Kind: kind, ID: id, Status: "active", Tags: "[]", Confidence: 1, Siblings: 1}
+	n, _, err := ix.Put(&u, func() (head, body []string) { return nil, []string{id, "quay", "deep"} })
+	if err != nil {
 		return err
 	}
-	n := tx.LastInsertRowID()
-	if _, err := tx.Exec(`INSERT INTO fts (rowid, head, body) VALUES (?, '', ?)`, n, id+" quay deep"); err != nil {
+	if err := ix.Finish(); err != nil {
 		return err
 	}
 	vector := binary.LittleEndian.AppendUint32(make([]byte, 12, 16), 0x3f800000)
-	_, err := tx.Exec(`INSERT INTO vectors (space, unit, vector) VALUES (1, ?, ?)`, n, vector)
+	_, err = tx.Exec(`INSERT INTO vectors (space, unit, vector) VALUES (1, ?, ?)`, n, vector)
 	return err
 }
 

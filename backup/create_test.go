@@ -55,7 +55,7 @@ func TestCreate(t *testing.T) {
 	for _, table := range schema.TablesOf(want.Schema) {
 		want.Counts[table] = 0
 	}
-	for table, n := range map[string]int64{"memories": 50, "documents": 3, "chunks": 3, "units": 53, "fts": 53, "vectors": 53, "spaces": 1} {
+	for table, n := range map[string]int64{"memories": 50, "documents": 3, "chunks": 3, "units": 53, "unit_terms": 53, "unit_log": 53, "vectors": 53, "spaces": 1} {
 		want.Counts[table] = n
 	}
 	if d := cmp.Diff(want, *s.Manifest); d != "" {
@@ -268,7 +268,7 @@ func TestOriginalsRemovedMeanwhile(t *testing.T) {
 		if runs > 1 {
 			return nil
 		}
-		write(t, db, `DELETE FROM fts WHERE rowid IN (SELECT unit FROM units WHERE id = '`+sum+`.0');
+		write(t, db, `DELETE FROM unit_terms WHERE unit IN (SELECT unit FROM units WHERE id = '`+sum+`.0');
 			DELETE FROM vectors WHERE unit IN (SELECT unit FROM units WHERE id = '`+sum+`.0');
 			DELETE FROM units WHERE id = '`+sum+`.0';
 			DELETE FROM documents WHERE id = '`+sum+`'`)

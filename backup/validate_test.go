@@ -130,17 +130,17 @@ func TestValidateFinds(t *testing.T) {
 		{"a table too many", deep(`CREATE TABLE more (x)`, nil), []string{"table_extra"}},
 		{"a table that the manifest forgets", deep(``, func(m *backup.Manifest) { delete(m.Counts, "meta") }), []string{"table_extra"}},
 		{"a row deleted", deep(`DELETE FROM probes`, nil), []string{"row_count"}},
-		{"a record deleted, and counted so", deep(`DELETE FROM fts WHERE rowid = 5; DELETE FROM vectors WHERE unit = 5;
+		{"a record deleted, and counted so", deep(`DELETE FROM unit_terms WHERE unit = 5; DELETE FROM vectors WHERE unit = 5;
 			DELETE FROM memories WHERE id = (SELECT id FROM units WHERE unit = 5); DELETE FROM units WHERE unit = 5`, func(m *backup.Manifest) {
-			for _, table := range []string{"fts", "vectors", "memories", "units"} {
+			for _, table := range []string{"unit_terms", "vectors", "memories", "units"} {
 				m.Counts[table]--
 			}
 		}), []string{"digest"}},
 		{"a record altered", deep(`UPDATE memories SET content = 'another' WHERE id = 'm00003'`, nil), []string{"digest"}},
 		{"the manifest has another digest", deep(``, func(m *backup.Manifest) { m.Digest = sumOf(nil) }), []string{"digest"}},
 		{"the manifest has another schema", deep(``, func(m *backup.Manifest) { m.Schema = 1 }), []string{"schema_mismatch"}},
-		{"full text of another text", swap("m00007 quay deep", "m00007 qubx deep"), []string{"fts_integrity"}},
-		{"full text missing", deep(`DELETE FROM fts WHERE rowid = 7`, recount("fts", -1)), []string{"index_parity"}},
+		{"full text that cannot be read", deep(`UPDATE unit_terms SET terms = x'ff' WHERE unit = 7`, nil), []string{"fts_integrity", "index_parity"}},
+		{"full text missing", deep(`DELETE FROM unit_terms WHERE unit = 7`, recount("unit_terms", -1)), []string{"index_parity"}},
 		{"vectors missing", deep(`DELETE FROM vectors WHERE unit = 9`, recount("vectors", -1)), []string{"index_parity"}},
 		{"a vector of nothing", deep(`INSERT INTO vectors (space, unit, vector) VALUES (1, 999, x'00')`, recount("vectors", 1)), []string{"index_parity"}},
 		{"an index of something else", swap("activeknowledgem00050", "activeknowledgem00O50"), []string{"integrity_check"}},

@@ -316,9 +316,9 @@ func addVectors(t testing.TB, db *sqlite.DB) {
 				speaker, source, reinforced, reason, created_at, updated_at)
 			VALUES ('m', 'knowledge', 'active', 'content', 'content', NULL, 1, '[]', '{}', '', '', '', '', '', 0, '',
 				'2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z');
-			INSERT INTO units (unit, kind, id, type, status, tags, time, made_from)
-			VALUES (1, 'memory', 'm', 'knowledge', 'active', '[]', '2026-01-01T00:00:00.000000Z', 1);
-			INSERT INTO fts (rowid, head, body) VALUES (1, '', 'content');
+			INSERT INTO units (unit, kind, id, type, status, tags, time, made_from, confidence, thread, place, siblings, head_length, body_length)
+			VALUES (1, 'memory', 'm', 'knowledge', 'active', '[]', '2026-01-01T00:00:00.000000Z', 1, 1, 0, 0, 1, 0, 1);
+			INSERT INTO unit_terms (unit, terms) VALUES (1, x'000186636f6e74656e74'); -- "content" in the body
 			INSERT INTO spaces (space, name, dimensions, fingerprint, active) VALUES (1, 'test', 2, 'f', 1);
 			INSERT INTO vectors (space, unit, vector) VALUES (1, 1, x'0000803f00000000');`)
 	})

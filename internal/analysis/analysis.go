@@ -2,32 +2,29 @@
 // and a question asks for.
 //
 // Both sides go through the same code, so a word that stands in a text is found
-// by a question that contains it, however the engine's own tokenizers behave.
-// Start with [Terms] for what is stored and [Query] with [Match] for what is
-// asked; [Normalize] is the form in which two statements are compared.
+// by a question that contains it. Start with [Terms] for what is stored and [Query]
+// for what is asked; [Normalize] is the form in which two statements are compared.
 //
 // # What becomes a term
 //
 // Text is brought to one Unicode form (compatibility forms, letter case and the
 // accents of Latin and Greek letters do not count; bytes that are not UTF-8
 // separate words). Runs of letters and digits are words; English ones are reduced
-// to their stem. Words that are written together (wrap-up, user_id, getUserID,
-// config.yaml, v1.2.3, o'brien) give their parts and, as one more term, the whole
-// written without its joints, so that userid and user_id find each other. Runs of
-// scripts that put no blanks between words give overlapping pairs of characters.
+// to their stem, irregular verbs to that of their base. Words that are written
+// together (wrap-up, user_id, getUserID, config.yaml, v1.2.3, o'brien) give their
+// parts and, as one more term, the whole written without its joints, so that userid
+// and user_id find each other. Runs of scripts that put no blanks between words give
+// overlapping pairs of characters.
 //
 // # Guarantees
 //
 // A term is 1 to [MaxTermBytes] bytes of valid UTF-8 and holds ASCII letters in
-// lower case, digits, '+', '#', '_' and characters beyond ASCII, nothing else.
-// SQLite's tokenizer ascii with tokenchars '+#_' therefore takes each term as
-// exactly one token. Functions of this package are pure, safe for concurrent use
+// lower case, digits, '+', '#', '_' and characters beyond ASCII, nothing else. Functions of this package are pure, safe for concurrent use
 // and take time proportional to the text.
 package analysis
 
 import (
 	"iter"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -53,21 +50,6 @@ func Terms(text string) []string {
 	return terms
 }
 
-// Text returns the terms of text joined by single blanks: what goes into the
-// index.
-func Text(text string) string {
-	var b strings.Builder
-	b.Grow(len(text) + 8)
-	scan(text, func(t token) bool {
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(t.term())
-		return true
-	})
-	return b.String()
-}
-
 // A Kind says what a [Word] is.
 type Kind uint8
 
@@ -83,7 +65,7 @@ const (
 // A Word is one occurrence in a text, as an embedder wants it.
 type Word struct {
 	Text string // folded, in lower case
-	Stem string // what the index holds; equal to Text where there is no stem
+	Stem string // equal to Text where there is no stem
 	Kind Kind
 }
 
@@ -98,7 +80,7 @@ func Words(text string) iter.Seq[Word] {
 			if k == Content && functionWord(t.text) {
 				k = Function
 			}
-			return yield(Word{Text: t.text, Stem: t.term(), Kind: k})
+			return yield(Word{Text: t.text, Stem: t.stem(), Kind: k})
 		})
 	}
 }
@@ -110,6 +92,8 @@ type Term struct {
 	// Source is the word or the part of one in the question, in lower case and not
 	// stemmed.
 	Source string
+	// Count is how often the question says it.
+	Count int
 	// Word numbers the words of the question from 0. Terms that share a number
 	// are forms of one word (user_id: user, id, userid), so the word is known to
 	// the index when one of them is.
@@ -159,42 +143,24 @@ func Query(text string) []Term {
 
 func query(text string, content bool) []Term {
 	var terms []Term
-	seen := make(map[string]bool)
+	seen := make(map[string]int) // where among terms, from 1
 	word, last := -1, -1
 	scan(text, func(t token) bool {
-		if t.tail || content && functionWord(t.text) {
+		if t.tail || content && (functionWord(t.text) || askingWord(t.text)) {
 			return true
 		}
 		s := t.term()
-		if seen[s] {
+		if k := seen[s]; k > 0 {
+			terms[k-1].Count++
 			return true
 		}
-		seen[s] = true
+		seen[s] = len(terms) + 1
 		if t.word != last {
 			word, last = word+1, t.word
 		}
 		// One character stands in the index as the beginning of a pair.
-		terms = append(terms, Term{Text: s, Source: t.text, Word: word, Prefix: t.kind == Single, Pair: t.kind == Pair})
+		terms = append(terms, Term{Text: s, Source: t.text, Count: 1, Word: word, Prefix: t.kind == Single, Pair: t.kind == Pair})
 		return len(terms) < MaxQueryTerms
 	})
 	return terms
-}
-
-// Match returns the FTS5 expression that finds any of the terms, the empty
-// string when there are none. It consists of quoted strings joined by OR, so
-// that nothing in a term can be syntax.
-func Match(terms []Term) string {
-	var b strings.Builder
-	for i, t := range terms {
-		if i > 0 {
-			b.WriteString(" OR ")
-		}
-		b.WriteByte('"')
-		b.WriteString(strings.ReplaceAll(t.Text, `"`, `""`))
-		b.WriteByte('"')
-		if t.Prefix {
-			b.WriteByte('*')
-		}
-	}
-	return b.String()
 }

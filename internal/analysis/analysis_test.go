@@ -22,7 +22,7 @@ func TestTerms(t *testing.T) {
 		{"name with apostrophe", "O'Brien", "o brien obrien"},
 
 		{"hyphen with a short part", "wrap-up", "wrap up wrapup"},
-		{"hyphen of two words", "event-driven", "event driven"},
+		{"hyphen of two words", "event-based", "event base"},
 		{"mail and e-mail", "emails e-mails", "email e mail email"},
 		{"flags", "rm -rf --force", "rm rf forc"},
 		{"ampersand", "AT&T", "at t att"},
@@ -70,9 +70,6 @@ func TestTerms(t *testing.T) {
 			got := strings.Join(analysis.Terms(tt.text), " ")
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("Terms(%q) (-want +got):\n%s", tt.text, diff)
-			}
-			if diff := cmp.Diff(got, analysis.Text(tt.text)); diff != "" {
-				t.Errorf("Text(%q) differs from Terms (-want +got):\n%s", tt.text, diff)
 			}
 		})
 	}
@@ -125,46 +122,110 @@ func TestLongTermIsCutAlikeOnBothSides(t *testing.T) {
 	}
 }
 
+// written are the terms as one text, those that others may begin with marked by *.
+func written(terms ...analysis.Term) string {
+	var out []string
+	for _, term := range terms {
+		if term.Prefix {
+			term.Text += "*"
+		}
+		out = append(out, term.Text)
+	}
+	return strings.Join(out, " ")
+}
+
 func TestQuery(t *testing.T) {
 	tests := []struct{ text, want string }{
-		{"When did we last restart the parser?", `"last" OR "restart" OR "parser"`},
-		{"to be or not to be", `"to" OR "be" OR "or" OR "not"`},
-		{"what's up", `"what" OR "up"`},
-		{"parser parsers PARSER", `"parser"`},
-		{"don't wrap-up", `"wrap" OR "wrapup"`},
-		{"rm -rf", `"rm" OR "rf"`},
-		{"C++", `"c++" OR "c"`},
+		{"When did we last restart the parser?", `last restart parser`},
+		{"to be or not to be", `to be or not`},
+		{"what's up", `what up`},
+		{"parser parsers PARSER", `parser`},
+		{"don't wrap-up", `wrap wrapup`},
+		{"rm -rf", `rm rf`},
+		{"C++", `c++ c`},
 		{`"`, ``},
-		{`say "hello`, `"sai" OR "hello"`},
-		{"NEAR(one two, 5)", `"two" OR "5"`},
-		{"conf*", `"conf"`},
-		{"head : title AND body NOT x", `"head" OR "titl" OR "bodi" OR "x"`},
-		{"^first {a b} -c", `"first" OR "b" OR "c"`},
+		{`say "hello`, `sai hello`},
+		{"NEAR(one two, 5)", `two 5`},
+		{"conf*", `conf`},
+		{"head : title AND body NOT x", `head titl bodi x`},
+		{"^first {a b} -c", `first b c`},
 		{"", ``},
 		{"\x00", ``},
-		{"a\x00b", `"b"`},
-		{"全文检索", `"全文" OR "文检" OR "检索"`},
-		{"水", `"水"*`},
+		{"a\x00b", `b`},
+		{"全文检索", `全文 文检 检索`},
+		{"水", `水*`},
 		{"(((((", ``},
 	}
 	for _, tt := range tests {
-		if diff := cmp.Diff(tt.want, analysis.Match(analysis.Query(tt.text))); diff != "" {
-			t.Errorf("Match(Query(%q)) (-want +got):\n%s", tt.text, diff)
+		if diff := cmp.Diff(tt.want, written(analysis.Query(tt.text)...)); diff != "" {
+			t.Errorf("Query(%q) (-want +got):\n%s", tt.text, diff)
 		}
 	}
 }
 
 func TestQueryNumbersItsWords(t *testing.T) {
 	want := []analysis.Term{
-		{Text: "chang", Source: "changed", Word: 0},
-		{Text: "user", Source: "user", Word: 1},
-		{Text: "id", Source: "id", Word: 1},
-		{Text: "userid", Source: "userid", Word: 1},
-		{Text: "全文", Source: "全文", Word: 2, Pair: true},
-		{Text: "文字", Source: "文字", Word: 3, Pair: true},
+		{Text: "chang", Source: "changed", Count: 1, Word: 0},
+		{Text: "user", Source: "user", Count: 1, Word: 1},
+		{Text: "id", Source: "id", Count: 1, Word: 1},
+		{Text: "userid", Source: "userid", Count: 1, Word: 1},
+		{Text: "全文", Source: "全文", Count: 1, Word: 2, Pair: true},
+		{Text: "文字", Source: "文字", Count: 1, Word: 3, Pair: true},
 	}
 	if diff := cmp.Diff(want, analysis.Query("who changed user_id 全文字")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What the question says again counts, in whatever form: the first one stands for
+// all.
+func TestQueryCounts(t *testing.T) {
+	got := map[string]int{}
+	for _, term := range analysis.Query("Build a builder that builds what was built, 全文全文, the the") {
+		got[term.Text] += term.Count
+	}
+	want := map[string]int{"build": 3, "builder": 1, "全文": 2, "文全": 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Words that questions are made with are left out of them, not out of texts, and
+// are looked for where there is nothing else.
+func TestAskingWords(t *testing.T) {
+	for _, word := range []string{"use", "used", "uses", "using", "given"} {
+		if got := len(analysis.Query(word + " parser")); got != 1 {
+			t.Errorf("%s: %d terms, want that of parser alone", word, got)
+		}
+		if len(analysis.Query(word)) != 1 || len(analysis.Terms(word)) != 1 {
+			t.Errorf("%s is not found where it is all there is", word)
+		}
+	}
+}
+
+// A form of an irregular verb is found by every other, also within a compound; a
+// word that only looks like one is not.
+func TestIrregularVerbs(t *testing.T) {
+	for _, forms := range []string{
+		"buy buys buying bought", "go going went gone", "choose chose chosen choosing", "teach taught",
+		"write wrote written writes", "leave left leaving", "drive drove driven",
+	} {
+		words := strings.Fields(forms)
+		want := analysis.Terms(words[0])
+		for _, w := range words[1:] {
+			if diff := cmp.Diff(want, analysis.Terms(w)); diff != "" {
+				t.Errorf("%s and %s have different terms (-want +got):\n%s", words[0], w, diff)
+			}
+		}
+	}
+	if got, want := analysis.Terms("re-bought bought-in"), []string{"re", "bui", "rebought", "bui", "in", "boughtin"}; !cmp.Equal(got, want) {
+		t.Errorf("compounds: got %q, want %q", got, want)
+	}
+	for _, pair := range []string{"ate at", "born bear", "found foundation", "saw sawing", "lay lie", "might may"} {
+		a, b, _ := strings.Cut(pair, " ")
+		if got := analysis.Terms(a); cmp.Equal(got, analysis.Terms(b)) {
+			t.Errorf("%s and %s have one term, %q", a, b, got)
+		}
 	}
 }
 
@@ -197,7 +258,7 @@ func TestWorkGrowsWithTheText(t *testing.T) {
 		text := strings.Repeat(unit, 1<<16)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		analysis.Text(text)
+		analysis.Terms(text)
 		runtime.ReadMemStats(&after)
 		if got := (after.TotalAlloc - before.TotalAlloc) / uint64(len(text)); got > 200 {
 			t.Errorf("%q repeated costs %d bytes for each of its own", unit, got)
@@ -208,12 +269,12 @@ func TestWorkGrowsWithTheText(t *testing.T) {
 func TestPartial(t *testing.T) {
 	tests := []struct {
 		text string
-		want string // the expressions from partial to shortest
+		want string // from partial to shortest
 	}{
 		{"ab", ``},
-		{"abc", `"abc"*`},
-		{"confi", `"confi"* "conf"*`},
-		{"zażółć", `"zazolc"* "zazol"* "zazo"*`},
+		{"abc", `abc*`},
+		{"confi", `confi* conf*`},
+		{"zażółć", `zazolc* zazol* zazo*`},
 		{"全文", ``},
 		{"🎉", ``},
 	}
@@ -221,7 +282,7 @@ func TestPartial(t *testing.T) {
 		var got []string
 		term, ok := analysis.Query(tt.text)[0].Partial()
 		for ok {
-			got = append(got, analysis.Match([]analysis.Term{term}))
+			got = append(got, written(term))
 			term, ok = term.Shorter()
 		}
 		if diff := cmp.Diff(tt.want, strings.Join(got, " ")); diff != "" {
@@ -268,11 +329,11 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-func BenchmarkText(b *testing.B) {
+func BenchmarkTerms(b *testing.B) {
 	text := strings.Repeat("The quick build of getUserID finished before lunch, so we shipped v2.4 to the staging servers. ", 10)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		analysis.Text(text)
+		analysis.Terms(text)
 	}
 }

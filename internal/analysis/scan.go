@@ -17,6 +17,14 @@ type token struct {
 // term returns the token as the index holds it.
 func (t token) term() string {
 	if t.kind <= Compound {
+		return clip(base(t.text))
+	}
+	return clip(t.text)
+}
+
+// stem returns the token's stem, which of an irregular verb is not its base's.
+func (t token) stem() string {
+	if t.kind <= Compound {
 		return clip(stem(t.text))
 	}
 	return clip(t.text)

@@ -30,3 +30,13 @@ var functionWords = func() map[string]bool {
 
 // functionWord reports whether a word in lower case is one.
 func functionWord(word string) bool { return functionWords[word] }
+
+// askingWord reports whether a word in lower case shapes a question as function
+// words do, though it has a content of its own in a text.
+func askingWord(word string) bool {
+	switch word {
+	case "use", "used", "uses", "using", "given":
+		return true
+	}
+	return false
+}

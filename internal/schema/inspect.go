@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/atocore/atocore/internal/index"
 	"github.com/atocore/atocore/internal/sqlite"
 )
 
@@ -14,6 +15,8 @@ func Version(tx *sqlite.Tx) (v int, err error) {
 	_, err = tx.QueryRow(func(r sqlite.Row) { v = int(r.Int64(0)) }, `SELECT user_version FROM pragma_user_version`)
 	return v, err
 }
+
+var dropped = regexp.MustCompile(`(?m)^DROP TABLE (\w+)`)
 
 var created = regexp.MustCompile(`(?m)^CREATE (VIRTUAL )?TABLE (\w+)`)
 
@@ -24,6 +27,9 @@ func TablesOf(version int) []string {
 	steps := Migrations()
 	var names []string
 	for _, m := range steps[:min(version, len(steps))] {
+		for _, match := range dropped.FindAllStringSubmatch(m.SQL, -1) {
+			names = slices.DeleteFunc(names, func(name string) bool { return name == match[1] })
+		}
 		for _, match := range created.FindAllStringSubmatch(m.SQL, -1) {
 			if name := match[2]; name != "fts_terms" {
 				names = append(names, name)
@@ -31,7 +37,7 @@ func TablesOf(version int) []string {
 		}
 	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
 // Counts gives the number of rows of every table of the database, whatever its
@@ -115,6 +121,7 @@ type Disparity struct {
 	Code  string // units_missing, units_orphaned, fts_parity, vectors_orphaned, vectors_missing
 	Table string // the derived one
 	Rows  int64
+	Note  string // what was found, where that is not a number of rows
 }
 
 // Parity holds what is derived against what it is derived from: each record has
@@ -122,6 +129,31 @@ type Disparity struct {
 // that it has none, or a place in the queue; and none of them more. Nothing is
 // reported of what agrees.
 func Parity(tx *sqlite.Tx) ([]Disparity, error) {
+	version, err := Version(tx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := rowParity(tx, version)
+	if err != nil || version < indexVersion {
+		return found, err
+	}
+	absent, faults, err := index.Parity(tx)
+	if err != nil {
+		return nil, fmt.Errorf("fts_parity: %w", err)
+	}
+	if absent > 0 {
+		found = append(found, Disparity{Code: "fts_parity", Table: "segments", Rows: absent})
+	}
+	for _, f := range faults {
+		found = append(found, Disparity{Code: f.Code, Table: f.Table, Rows: 1, Note: f.Found})
+	}
+	return found, nil
+}
+
+// indexVersion is the schema from which on the full text is not FTS5's.
+const indexVersion = 3
+
+func rowParity(tx *sqlite.Tx, version int) ([]Disparity, error) {
 	space, _, err := ActiveSpace(tx)
 	if err != nil {
 		return nil, err
@@ -143,6 +175,9 @@ func Parity(tx *sqlite.Tx) ([]Disparity, error) {
 				AND NOT EXISTS (SELECT 1 FROM vectorless AS n WHERE n.space = ?1 AND n.unit = units.unit)
 				AND NOT EXISTS (SELECT 1 FROM embedding_queue AS q WHERE q.unit = units.unit)`, []any{space}},
 	} {
+		if c.code == "fts_parity" && version >= indexVersion {
+			continue
+		}
 		d := Disparity{Code: c.code, Table: c.table}
 		if _, err := tx.QueryRow(func(r sqlite.Row) { d.Rows = r.Int64(0) }, c.query, c.args...); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.code, err)
@@ -157,7 +192,15 @@ func Parity(tx *sqlite.Tx) ([]Disparity, error) {
 // StripVectors removes all vectors and queues every unit, so that they are
 // computed anew.
 func StripVectors(tx *sqlite.Tx) error {
-	return tx.ExecScript(`DELETE FROM vectors;
+	version, err := Version(tx)
+	if err != nil {
+		return err
+	}
+	script := `DELETE FROM vectors;
 		DELETE FROM vectorless;
-		INSERT INTO embedding_queue (unit) SELECT unit FROM units WHERE true ON CONFLICT DO NOTHING;`)
+		INSERT INTO embedding_queue (unit) SELECT unit FROM units WHERE true ON CONFLICT DO NOTHING;`
+	if version >= indexVersion {
+		script += `DELETE FROM codes; DELETE FROM code_means;`
+	}
+	return tx.ExecScript(script)
 }

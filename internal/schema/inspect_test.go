@@ -45,7 +45,7 @@ func TestCountsHaveEveryTable(t *testing.T) {
 		if got := slices.Sorted(maps.Keys(counts)); !slices.Equal(got, want) {
 			t.Errorf("got tables %q, want %q", got, want)
 		}
-		for _, name := range []string{"fts", "drills", "units", "vectors"} {
+		for _, name := range []string{"segments", "drills", "units", "vectors"} {
 			if !slices.Contains(want, name) {
 				t.Errorf("no table %s: %q", name, want)
 			}
@@ -108,10 +108,10 @@ func TestOriginals(t *testing.T) {
 // text and one vector; the others are noted as having none, or wait.
 const derivedRows = `
 	INSERT INTO spaces (space, name, dimensions, fingerprint, active) VALUES (1, 'old', 1, 'x', 0), (2, 'new', 1, 'y', 1);
-	INSERT INTO units (unit, kind, id, type, status, tags, time, made_from) VALUES
-		(1, 'memory', 'm1', '', '', '', '', 0), (2, 'memory', 'm2', '', '', '', '', 0), (3, 'state', 's1', '', '', '', '', 0),
-		(4, 'chunk', 'd1.0', '', '', '', '', 0), (5, 'chunk', 'd1.1', '', '', '', '', 0), (6, 'interaction', 'i1', '', '', '', '', 0);
-	INSERT INTO fts (rowid, head, body) SELECT unit, '', 'text' FROM units;
+	INSERT INTO units (unit, kind, id, type, status, tags, time, made_from, confidence, thread, place, siblings, head_length, body_length)
+	SELECT value ->> 0, value ->> 1, value ->> 2, '', '', '[]', '', 0, 1, 0, 0, 1, 0, 1
+	FROM json_each('[[1,"memory","m1"],[2,"memory","m2"],[3,"state","s1"],[4,"chunk","d1.0"],[5,"chunk","d1.1"],[6,"interaction","i1"]]');
+	INSERT INTO unit_terms (unit, terms) SELECT unit, x'00018374657874' FROM units; -- "text" in the body
 	INSERT INTO vectors (space, unit, vector) VALUES (1, 1, x'00'), (2, 1, x'00'), (2, 2, x'00'), (2, 3, x'00'), (2, 4, x'00');
 	INSERT INTO vectorless (space, unit) VALUES (2, 5);
 	INSERT INTO embedding_queue (unit) VALUES (6);`
@@ -123,11 +123,15 @@ func TestParity(t *testing.T) {
 	}{
 		{"as it should be", ``, nil},
 		{"no space", `UPDATE spaces SET active = 0; DELETE FROM vectors; DELETE FROM embedding_queue`, nil},
-		{"a unit too few", `DELETE FROM fts WHERE rowid = 6; DELETE FROM embedding_queue; DELETE FROM units WHERE unit = 6`,
+		{"a unit too few", `DELETE FROM unit_terms WHERE unit = 6; DELETE FROM embedding_queue; DELETE FROM units WHERE unit = 6`,
 			[]schema.Disparity{{Code: "units_missing", Table: "units", Rows: 1}}},
 		{"a record too few", `DELETE FROM interactions`, []schema.Disparity{{Code: "units_orphaned", Table: "units", Rows: 1}}},
-		{"no full text of one, one of none", `DELETE FROM fts WHERE rowid = 1; INSERT INTO fts (rowid, head, body) VALUES (9, '', '')`,
-			[]schema.Disparity{{Code: "fts_parity", Table: "fts", Rows: 2}}},
+		{"no terms of one, those of one that is not there", `UPDATE unit_terms SET unit = 9 WHERE unit = 1`,
+			[]schema.Disparity{{Code: "fts_parity", Table: "segments", Rows: 2}}},
+		{"terms that cannot be read", `UPDATE unit_terms SET terms = x'0001' WHERE unit = 1`, []schema.Disparity{
+			{Code: "fts_parity", Table: "segments", Rows: 1},
+			{Code: "fts_integrity", Table: "unit_terms", Rows: 1, Note: "unit 1: term vector holds 0 terms of a field with 1: text index is damaged"},
+		}},
 		{"a vector of no unit", `INSERT INTO vectors (space, unit, vector) VALUES (1, 9, x'00')`,
 			[]schema.Disparity{{Code: "vectors_orphaned", Table: "vectors", Rows: 1}}},
 		{"only one of the other space", `DELETE FROM vectors WHERE space = 2 AND unit = 1`,

@@ -201,6 +201,21 @@ func (db *DB) checkVersion(ctx context.Context, c *conn) (int, error) {
 	return int(v), nil
 }
 
+// migratedInMemory is up to which size, in bytes, a database is migrated without
+// temporary files: a step sets aside each page that it changes. So a store can be
+// made where nothing temporary can.
+const migratedInMemory = 16 << 20
+
+// size is that of the file and its log, in bytes, as far as they are there.
+func (db *DB) size() (n int64) {
+	for _, name := range []string{db.path, db.path + "-wal"} {
+		if fi, err := os.Stat(name); err == nil {
+			n += fi.Size()
+		}
+	}
+	return n
+}
+
 // migrate creates the file and applies the migrations that it lacks. The write
 // lock is held; still, each step reads the version again inside its transaction,
 // so that even a process without the lock could not make it run twice.
@@ -220,6 +235,11 @@ func (db *DB) migrate(ctx context.Context) (err error) {
 	}()
 	c.interruptBy(ctx)
 
+	if db.size() <= migratedInMemory {
+		if err := c.exec(ctx, "migrate", "PRAGMA temp_store = MEMORY"); err != nil {
+			return err
+		}
+	}
 	if f.missing || f.journal {
 		if err := db.mark(ctx, c); err != nil {
 			return err

@@ -130,7 +130,9 @@ func childWrite(args []string) error {
 					return err
 				})
 				if i%200 == 199 && err == nil {
-					_, err = db.Checkpoint(ctx, sqlite.Passive)
+					if _, err = db.Checkpoint(ctx, sqlite.Passive); errors.Is(err, sqlite.ErrBusy) {
+						err = nil // a copy is being made, and it waits for none
+					}
 				}
 			}
 			errs <- err

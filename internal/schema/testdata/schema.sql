@@ -18,17 +18,17 @@ CREATE INDEX memories_type ON memories (status, type, id);
 CREATE UNIQUE INDEX spaces_active ON spaces (active) WHERE active = 1;
 -- index sqlite_autoindex_chunks_1 on chunks
 -- index sqlite_autoindex_chunks_2 on chunks
+-- index sqlite_autoindex_codes_1 on codes
 -- index sqlite_autoindex_documents_1 on documents
 -- index sqlite_autoindex_drills_1 on drills
 -- index sqlite_autoindex_interactions_1 on interactions
 -- index sqlite_autoindex_memories_1 on memories
+-- index sqlite_autoindex_segment_blocks_1 on segment_blocks
 -- index sqlite_autoindex_spaces_1 on spaces
 -- index sqlite_autoindex_state_1 on state
 -- index sqlite_autoindex_state_2 on state
 -- index sqlite_autoindex_units_1 on units
 -- index sqlite_autoindex_vectors_1 on vectors
--- index units_document on units
-CREATE INDEX units_document ON units (document) WHERE document IS NOT NULL;
 -- table chunks on chunks
 CREATE TABLE chunks (
 	id       TEXT NOT NULL PRIMARY KEY,
@@ -39,6 +39,19 @@ CREATE TABLE chunks (
 	"end"    INTEGER NOT NULL,
 	text     TEXT NOT NULL,
 	UNIQUE (document, ordinal)
+) STRICT;
+-- table code_means on code_means
+CREATE TABLE code_means (
+	space   INTEGER PRIMARY KEY,
+	vectors INTEGER NOT NULL, -- that the mean was taken of
+	mean    BLOB NOT NULL
+) STRICT;
+-- table codes on codes
+CREATE TABLE codes (
+	space INTEGER NOT NULL,
+	block INTEGER NOT NULL,
+	data  BLOB NOT NULL,
+	PRIMARY KEY (space, block)
 ) STRICT;
 -- table documents on documents
 CREATE TABLE documents (
@@ -75,20 +88,6 @@ CREATE TABLE drills (
 CREATE TABLE embedding_queue (
 	unit INTEGER PRIMARY KEY
 ) STRICT;
--- table fts on fts
-CREATE VIRTUAL TABLE fts USING fts5 (head, body, tokenize = "ascii tokenchars '+#_'");
--- table fts_config on fts_config
-CREATE TABLE 'fts_config'(k PRIMARY KEY, v) WITHOUT ROWID;
--- table fts_content on fts_content
-CREATE TABLE 'fts_content'(id INTEGER PRIMARY KEY, c0, c1);
--- table fts_data on fts_data
-CREATE TABLE 'fts_data'(id INTEGER PRIMARY KEY, block BLOB);
--- table fts_docsize on fts_docsize
-CREATE TABLE 'fts_docsize'(id INTEGER PRIMARY KEY, sz BLOB);
--- table fts_idx on fts_idx
-CREATE TABLE 'fts_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
--- table fts_terms on fts_terms
-CREATE VIRTUAL TABLE fts_terms USING fts5vocab (fts, row);
 -- table interactions on interactions
 CREATE TABLE interactions (
 	id         TEXT NOT NULL PRIMARY KEY,
@@ -164,6 +163,23 @@ CREATE TABLE projects (
 	created_at  TEXT NOT NULL,
 	updated_at  TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- table segment_blocks on segment_blocks
+CREATE TABLE segment_blocks (
+	id      INTEGER PRIMARY KEY,
+	segment INTEGER NOT NULL REFERENCES segments (segment) ON DELETE CASCADE,
+	first   TEXT NOT NULL,
+	part    INTEGER NOT NULL,
+	data    BLOB NOT NULL,
+	UNIQUE (segment, first, part)
+) STRICT;
+-- table segments on segments
+CREATE TABLE segments (
+	segment INTEGER PRIMARY KEY AUTOINCREMENT,
+	first   INTEGER NOT NULL,
+	last    INTEGER NOT NULL,
+	units   INTEGER NOT NULL, -- when it was written; some may have gone since
+	bytes   INTEGER NOT NULL
+) STRICT;
 -- table spaces on spaces
 CREATE TABLE spaces (
 	space       INTEGER PRIMARY KEY,
@@ -195,9 +211,31 @@ CREATE TABLE tombstones (
 	reason       TEXT NOT NULL,
 	forgotten_at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- table trusts on trusts
+CREATE TABLE trusts (
+	space     INTEGER PRIMARY KEY,
+	vectors   INTEGER NOT NULL, -- that there were then
+	questions INTEGER NOT NULL,
+	trust     REAL NOT NULL
+) STRICT;
+-- table unit_blocks on unit_blocks
+CREATE TABLE unit_blocks (
+	block INTEGER PRIMARY KEY,
+	data  BLOB NOT NULL
+) STRICT;
+-- table unit_log on unit_log
+CREATE TABLE unit_log (
+	seq  INTEGER PRIMARY KEY AUTOINCREMENT,
+	unit INTEGER NOT NULL
+) STRICT;
+-- table unit_terms on unit_terms
+CREATE TABLE unit_terms (
+	unit  INTEGER PRIMARY KEY,
+	terms BLOB NOT NULL
+) STRICT;
 -- table units on units
 CREATE TABLE units (
-	unit        INTEGER PRIMARY KEY,
+	unit        INTEGER PRIMARY KEY AUTOINCREMENT,
 	kind        TEXT NOT NULL CHECK (kind IN ('memory', 'state', 'chunk', 'interaction')),
 	id          TEXT NOT NULL UNIQUE,
 	document    TEXT,
@@ -208,7 +246,13 @@ CREATE TABLE units (
 	time        TEXT NOT NULL,
 	valid_from  TEXT,
 	valid_until TEXT,
-	made_from   INTEGER NOT NULL -- hash of what full text and vector were made from
+	made_from   INTEGER NOT NULL, -- hash of what its terms and its vector were made from
+	confidence  REAL NOT NULL,
+	thread      INTEGER NOT NULL, -- hash of the conversation that it is said in; 0 is none
+	place       INTEGER NOT NULL, -- orders the units of a thread
+	siblings    INTEGER NOT NULL, -- pieces of its document, itself included
+	head_length INTEGER NOT NULL, -- in terms
+	body_length INTEGER NOT NULL
 ) STRICT;
 -- table vectorless on vectorless
 CREATE TABLE vectorless (
