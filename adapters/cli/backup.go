@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -29,12 +30,21 @@ func (s *session) backup() *atocore.Backup {
 	return atocore.NewBackup(s.dir, s.backupOptions())
 }
 
+// embeddingBackup is backup for what may have to make vectors.
+func (s *session) embeddingBackup(ctx context.Context) (*atocore.Backup, error) {
+	o := s.backupOptions()
+	if err := s.withEmbedder(ctx, o.Options); err != nil {
+		return nil, err
+	}
+	return atocore.NewBackup(s.dir, o), nil
+}
+
 func (s *session) backupOptions() *atocore.BackupOptions {
 	v := buildVersion()
 	return &atocore.BackupOptions{Snapshots: s.snapshots, Options: s.options(), Version: v.Version, Build: v.Revision}
 }
 
-// options are how stores are opened.
+// options are how stores are opened, but for the embedder.
 func (s *session) options() *atocore.Options {
 	return &atocore.Options{
 		Actor:        "cli",

@@ -29,8 +29,12 @@ func (c *backupDrillCmd) Run(ctx context.Context, s *session) error {
 	for _, text := range c.Probe {
 		probes = append(probes, atocore.Query{Text: text})
 	}
+	b, err := s.embeddingBackup(ctx)
+	if err != nil {
+		return err
+	}
 	progress, clear := s.byteProgress()
-	report, err := s.backup().Drill(ctx, &atocore.DrillOptions{
+	report, err := b.Drill(ctx, &atocore.DrillOptions{
 		Stamp: c.Stamp, Keep: c.Keep, Probes: probes, InPlace: c.InPlace, ConfirmServiceStopped: c.ConfirmServiceStopped,
 		Scratch: c.Scratch, Progress: progress,
 	})

@@ -57,8 +57,12 @@ func (c *backupRestoreCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	b, err := s.embeddingBackup(ctx)
+	if err != nil {
+		return err
+	}
 	progress, clear := s.byteProgress()
-	report, err := s.backup().Restore(ctx, c.Stamp, &atocore.RestoreOptions{
+	report, err := b.Restore(ctx, c.Stamp, &atocore.RestoreOptions{
 		ConfirmServiceStopped: c.ConfirmServiceStopped, NoPreSnapshot: !c.PreSnapshot, Vectors: vectors, Progress: progress,
 	})
 	clear()
@@ -84,8 +88,12 @@ func (c *backupUndoCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	b, err := s.embeddingBackup(ctx)
+	if err != nil {
+		return err
+	}
 	progress, clear := s.byteProgress()
-	report, err := s.backup().Undo(ctx, &atocore.RestoreOptions{
+	report, err := b.Undo(ctx, &atocore.RestoreOptions{
 		Stamp: c.Stamp, ConfirmServiceStopped: c.ConfirmServiceStopped, NoPreSnapshot: !c.PreSnapshot, Vectors: vectors, Progress: progress,
 	})
 	clear()

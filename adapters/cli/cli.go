@@ -27,10 +27,12 @@ import (
 // program is the whole command line: flags that stand before or after any
 // command, and the commands, each in a file of its own.
 type program struct {
-	Data    *string `placeholder:"DIR" help:"Data directory (ATOCORE_DATA). The default is ${data}."`
-	Backups *string `placeholder:"DIR" help:"Directory of the snapshots (ATOCORE_BACKUPS). The default is backups/snapshots in the data directory."`
-	JSON    bool    `name:"json" help:"Print one JSON document on standard output."`
-	Quiet   bool    `short:"q" help:"No progress bars, notes and hints on standard error."`
+	Data           *string `placeholder:"DIR" help:"Data directory (ATOCORE_DATA). The default is ${data}."`
+	Backups        *string `placeholder:"DIR" help:"Directory of the snapshots (ATOCORE_BACKUPS). The default is backups/snapshots in the data directory."`
+	Embedder       *string `placeholder:"SPEC" help:"What makes vectors of texts (ATOCORE_EMBEDDER): default, none, static:DIR or openai:MODEL@URL."`
+	EmbeddingCache *string `placeholder:"DIR" help:"Where vectors that a server has made are kept (ATOCORE_EMBEDDING_CACHE), or off. The default is in the user's cache directory."`
+	JSON           bool    `name:"json" help:"Print one JSON document on standard output."`
+	Quiet          bool    `short:"q" help:"No progress bars, notes and hints on standard error."`
 
 	Add        addCmd        `cmd:"" group:"memories" help:"Remember a statement."`
 	List       listCmd       `cmd:"" group:"memories" help:"List memories, newest first."`
@@ -45,6 +47,7 @@ type program struct {
 
 	Search  searchCmd  `cmd:"" group:"retrieval" help:"Find what fits a question."`
 	Context contextCmd `cmd:"" group:"retrieval" help:"Pack what fits a prompt into a budget."`
+	Eval    evalCmd    `cmd:"" group:"retrieval" help:"Measure retrieval on documents and questions of yours."`
 
 	Ingest       ingestCmd       `cmd:"" group:"sources" help:"Take in Markdown and text files."`
 	Capture      captureCmd      `cmd:"" group:"sources" help:"Record a prompt and its response."`
@@ -71,6 +74,7 @@ type session struct {
 	snapshots string // empty is the default
 	cache     string // compiled engine; empty is none
 	quiet     bool
+	embedder  *chosenEmbedder
 }
 
 // Run runs the command line args, without the program's name, and returns the
@@ -135,7 +139,7 @@ func (s *session) run(ctx context.Context, args []string, getenv func(string) st
 			return err
 		}
 		if plain, err := parse(k, args); err == nil && plain != nil && needsNoConfig(plain) {
-			return s.command(ctx, &p, plain, dirs)
+			return s.command(ctx, &p, plain, dirs, getenv)
 		}
 	}
 	if usage, ok := errors.AsType[*usageError](err); ok {
@@ -147,7 +151,7 @@ func (s *session) run(ctx context.Context, args []string, getenv func(string) st
 	if configErr != nil {
 		return configErr
 	}
-	return s.command(ctx, &p, command, dirs)
+	return s.command(ctx, &p, command, dirs, getenv)
 }
 
 // needsNoConfig reports whether the command works with a configuration that is
@@ -161,7 +165,7 @@ func needsNoConfig(command *kong.Context) bool {
 }
 
 // command runs the command that was chosen.
-func (s *session) command(ctx context.Context, p *program, command *kong.Context, dirs locations) error {
+func (s *session) command(ctx context.Context, p *program, command *kong.Context, dirs locations, getenv func(string) string) (err error) {
 	s.out.json, s.quiet = p.JSON, p.Quiet
 	s.dir, s.cache = dirs.data, dirs.cache
 	if p.Data != nil {
@@ -177,8 +181,14 @@ func (s *session) command(ctx context.Context, p *program, command *kong.Context
 	if s.dir == "" {
 		return &usageError{reason: "no data directory: there is no home directory, so name one with --data or ATOCORE_DATA"}
 	}
+	if s.embedder, err = p.choose(dirs, getenv); err != nil {
+		if !needsNoConfig(command) {
+			return err
+		}
+		s.embedder = &chosenEmbedder{}
+	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run(s)
+	return errors.Join(command.Run(s), s.embedder.close())
 }
 
 func newParser(p *program, dirs locations, stdout, stderr io.Writer, more ...kong.Option) (*kong.Kong, error) {
@@ -273,6 +283,9 @@ func asksJSON(args []string, config bool) bool {
 func (s *session) with(ctx context.Context, create bool, fn func(*atocore.Store) error) error {
 	options := s.options()
 	options.NoCreate = !create
+	if err := s.withEmbedder(ctx, options); err != nil {
+		return err
+	}
 	store, err := atocore.Open(ctx, s.dir, options)
 	if err != nil {
 		if missing, ok := errors.AsType[*atocore.NotFoundError](err); ok && missing.Kind == "store" {
@@ -299,6 +312,7 @@ func (s *session) withNew(ctx context.Context, project string, fn func(*atocore.
 	}
 	try := *s
 	try.dir = dir
+	try.embedder = &chosenEmbedder{spec: "none"} // to see whether the input is right takes no vectors
 	err = try.with(ctx, creates, fn)
 	if removeErr := os.RemoveAll(dir); removeErr != nil {
 		return removeErr

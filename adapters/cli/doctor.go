@@ -19,7 +19,10 @@ func (doctorCmd) Help() string {
 }
 
 func (c *doctorCmd) Run(ctx context.Context, s *session) error {
-	b := s.backup()
+	b, err := s.embeddingBackup(ctx)
+	if err != nil {
+		return err
+	}
 	if c.Repair {
 		err := s.with(ctx, reads, func(store *atocore.Store) error { return store.Repair(ctx) })
 		if err != nil && !broken(err) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/atocore/atocore"
 )
@@ -9,7 +10,7 @@ import (
 type reindexCmd struct{}
 
 func (reindexCmd) Help() string {
-	return `Computes every vector anew, beside the old ones, and switches over at the end. Interrupted, it goes on where it stopped when it is run again.` + examples(`atocore reindex`)
+	return `Computes every vector anew with the embedder that is chosen, beside the old ones, which serve those who use theirs, and switches over at the end. Interrupted, it goes on where it stopped when it is run again.` + examples(`atocore reindex`)
 }
 
 func (c *reindexCmd) Run(ctx context.Context, s *session) error {
@@ -19,9 +20,13 @@ func (c *reindexCmd) Run(ctx context.Context, s *session) error {
 		Space   *atocore.Space `json:"space"`
 	}
 	err := s.with(ctx, reads, func(store *atocore.Store) error {
-		update, clear := s.progress("embed")
-		defer clear()
-		if err := store.Reindex(ctx, update); err != nil {
+		if s.embedder.err != nil {
+			return s.embedder.err
+		}
+		if err := s.servingNote(ctx, store); err != nil {
+			return err
+		}
+		if err := s.reindex(ctx, store); err != nil {
 			return err
 		}
 		stats, err := store.Stats(ctx)
@@ -38,4 +43,31 @@ func (c *reindexCmd) Run(ctx context.Context, s *session) error {
 		}
 		s.out.line("%d vectors of %s", doc.Vectors, doc.Space.Name)
 	})
+}
+
+// servingNote says whose vectors serve until the new ones are there.
+func (s *session) servingNote(ctx context.Context, store *atocore.Store) error {
+	stats, err := store.Stats(ctx)
+	if err != nil || stats.Space == nil || s.embedder.embedder == nil {
+		return err
+	}
+	if now := s.embedder.embedder.Space(); now != *stats.Space && stats.Vectors > 0 {
+		s.note("until all texts have a vector of %s, those of %s serve", now, *stats.Space)
+	}
+	return nil
+}
+
+// reindex shows how far it is, and says so where it does not get to the end.
+func (s *session) reindex(ctx context.Context, store *atocore.Store) error {
+	update, clear := s.progress("embed")
+	defer clear()
+	var done, total int
+	err := store.Reindex(ctx, func(d, t int) {
+		done, total = d, t
+		update(d, t)
+	})
+	if err != nil && done < total {
+		return fmt.Errorf("%w; %d of %d texts are done, and the next reindex goes on there", err, done, total)
+	}
+	return err
 }

@@ -20,6 +20,8 @@ type searchCmd struct {
 	Before  when     `placeholder:"TIME" help:"Only from before that time."`
 	AsOf    when     `placeholder:"TIME" help:"As the store stood at that time."`
 	Mode    string   `enum:"hybrid,text,vector" default:"hybrid" placeholder:"M" help:"hybrid, text or vector. The default is ${default}."`
+	Weight  float64  `placeholder:"W" help:"Share of the vectors in a hybrid search, above 0 and at most 1. The default is what the store measures."`
+	Exact   bool     `help:"Compare every vector, instead of those that their codes choose."`
 	Limit   int      `placeholder:"N" help:"At most so many. The default is 10."`
 	Explain bool     `help:"Say how each score came about."`
 }
@@ -40,7 +42,7 @@ func (c *searchCmd) Run(ctx context.Context, s *session) error {
 	query := atocore.Query{
 		Text: text, Mode: atocore.Mode(c.Mode), Limit: c.Limit, Project: c.Project,
 		Types: typesOf(c.Type), Statuses: statusesOf(c.Status), Tags: c.Tag,
-		After: c.After.t, Before: c.Before.t, AsOf: c.AsOf.t, Explain: c.Explain,
+		After: c.After.t, Before: c.Before.t, AsOf: c.AsOf.t, Explain: c.Explain, Weight: c.Weight, Exact: c.Exact,
 	}
 	for _, k := range c.Kind {
 		query.Kinds = append(query.Kinds, atocore.Kind(k))

@@ -76,18 +76,23 @@ func readConfig(name string) (map[string]any, error) {
 // Validate implements kong.Resolver.
 func (c *settings) Validate(*kong.Application) error { return nil }
 
-// places are the flags that name a directory, and the environment's words for
-// them.
-var places = map[string]string{"data": "ATOCORE_DATA", "backups": "ATOCORE_BACKUPS"}
+// variables are the environment's words for flags.
+var variables = map[string]string{
+	"data": "ATOCORE_DATA", "backups": "ATOCORE_BACKUPS",
+	"embedder": "ATOCORE_EMBEDDER", "embedding-cache": "ATOCORE_EMBEDDING_CACHE",
+}
+
+// places are the flags that name a directory.
+var places = []string{"data", "backups", "embedding-cache"}
 
 // Resolve implements kong.Resolver.
 func (c *settings) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
-	place, isPlace := places[flag.Name]
-	if dir := c.getenv(place); isPlace && dir != "" {
-		if !utf8.ValidString(dir) { // see checkUTF8
-			return nil, fmt.Errorf("%s, %q, is not UTF-8", place, dir)
+	variable, isGlobal := variables[flag.Name]
+	if value := c.getenv(variable); isGlobal && value != "" {
+		if !utf8.ValidString(value) { // see checkUTF8
+			return nil, fmt.Errorf("%s, %q, is not UTF-8", variable, value)
 		}
-		return dir, nil
+		return value, nil
 	}
 	values := c.values
 	for _, name := range commandPath(parent.Node()) {
@@ -101,7 +106,7 @@ func (c *settings) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) 
 	if !ok {
 		return nil, nil
 	}
-	if s, ok := v.(string); ok && isPlace {
+	if s, ok := v.(string); ok && slices.Contains(places, flag.Name) {
 		v = c.expand(s)
 	}
 	c.given = append(c.given, flag.Name)

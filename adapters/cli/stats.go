@@ -37,6 +37,9 @@ func (statsCmd) Run(ctx context.Context, s *session) error {
 			vectors += fmt.Sprintf(" of %s, %d dimensions", stats.Space.Name, stats.Space.Dimensions)
 		}
 		s.field("vectors", vectors)
+		if stats.Trust != nil {
+			s.field("trust", fmt.Sprintf("    %.2f of what words find", *stats.Trust))
+		}
 		if stats.Pending > 0 {
 			s.field("to embed", fmt.Sprintf("%8d", stats.Pending))
 		}

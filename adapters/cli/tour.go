@@ -35,7 +35,8 @@ func (c *tourCmd) Run(ctx context.Context, s *session) (err error) {
 	}
 	here := *s
 	here.dir = dir
-	begun := time.Now() // the first step opens the store
+	here.embedder = &chosenEmbedder{} // the tour is the same for everybody, and sends nothing anywhere
+	begun := time.Now()               // the first step opens the store
 	t := tour{Dir: dir, Kept: c.Keep, began: begun}
 	err = here.with(ctx, creates, func(store *atocore.Store) error {
 		if err := t.fill(ctx, store); err != nil {
