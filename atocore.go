@@ -121,7 +121,8 @@ type Store struct {
 	ix       index.Index
 	upkeep   maintainer
 	drainer  drainer
-	embedder Embedder // nil with NoEmbedder
+	trusting sync.Mutex // one measurement of trust at a time
+	embedder Embedder   // nil with NoEmbedder
 	log      *slog.Logger
 
 	purgeOwed atomic.Bool // whether the log may hold what was forgotten

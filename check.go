@@ -46,6 +46,9 @@ func (s *Store) begin(ctx context.Context) error {
 	if space == 0 && s.embedder != nil {
 		return s.adoptSpace(ctx)
 	}
+	if s.embedder != nil && !isLexical(s.embedder) {
+		s.maintain() // the trust in its vectors may be owed
+	}
 	return nil
 }
 
@@ -282,8 +285,8 @@ type CheckReport struct {
 //
 // The codes are integrity_check (foreign keys included), fts_integrity,
 // units_missing, units_orphaned, units_stale, fts_parity, columns_stale,
-// codes_stale, vectors_orphaned, vectors_missing, original_missing and
-// original_orphaned.
+// codes_stale, vectors_damaged, vectors_orphaned, vectors_missing, original_missing
+// and original_orphaned.
 func (s *Store) Check(ctx context.Context) (CheckReport, error) {
 	report := CheckReport{Findings: []Finding{}}
 	add := func(code, path, expected, found, hint string) {
@@ -384,7 +387,7 @@ func (s *Store) checkOriginals(tx *sqlite.Tx, add func(code, path, expected, fou
 }
 
 // Repair makes anew what is derived from the records: full text, the queue of
-// texts without vectors and then their vectors, and removes originals that no
+// texts without sound vectors and then their vectors, and removes originals that no
 // document refers to. Records are not touched.
 func (s *Store) Repair(ctx context.Context) error {
 	err := s.rebuildIndex(ctx, false)
@@ -394,6 +397,13 @@ func (s *Store) Repair(ctx context.Context) error {
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		id, _, err := activeSpace(tx)
 		if err != nil {
+			return err
+		}
+		ix := index.NewWriter(tx)
+		if err := ix.DropDamagedVectors(); err != nil {
+			return err
+		}
+		if err := ix.Finish(); err != nil {
 			return err
 		}
 		_, err = tx.Exec(`INSERT INTO embedding_queue (unit) SELECT unit FROM units WHERE `+unfilledNew+` ON CONFLICT DO NOTHING`, id)

@@ -233,3 +233,55 @@ func TestRepairTouchesNoRecord(t *testing.T) {
 		t.Errorf("search after Repair (-before +after):\n%s", d)
 	}
 }
+
+// Vectors that have no cosine are found, do not keep a search from its answer, and
+// are made anew: below the number from which there are codes, and above.
+func TestDamagedVectors(t *testing.T) {
+	for _, n := range []int{100, 1_200} {
+		for _, damaged := range []string{`zeroblob(12)`, `zeroblob(length(vector))`, `x'0000c07f' || substr(vector, 5)`} {
+			t.Run(fmt.Sprint(n, " ", damaged), func(t *testing.T) {
+				ctx, dir := t.Context(), t.TempDir()
+				opts := &atocore.Options{Embedder: &topical{}}
+				s := openUnchecked(t, dir, opts)
+				var batch []atocore.Memory
+				for i := range n {
+					batch = append(batch, atocore.Memory{Type: atocore.Knowledge, Content: topicalText(i)})
+				}
+				must(s.RememberAll(ctx, batch))(t)
+				must(s.EmbedPending(ctx))(t)
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				damage(t, dir, `UPDATE vectors SET vector = CAST(`+damaged+` AS BLOB) WHERE unit = 3`)
+
+				s = openUnchecked(t, dir, opts)
+				defer func() {
+					if err := s.Close(); err != nil {
+						t.Error(err)
+					}
+				}()
+				q := atocore.Query{Text: topicalText(4), Mode: atocore.VectorOnly}
+				if got := must(s.Retriever(nil).Search(ctx, q))(t); len(got.Hits) == 0 {
+					t.Error("nothing is found beside a damaged vector")
+				}
+				if err := s.MeasureTrust(ctx); err != nil {
+					t.Error(err)
+				}
+				report := must(s.Check(ctx))(t)
+				if !slices.ContainsFunc(report.Findings, func(f atocore.Finding) bool { return f.Code == "vectors_damaged" }) {
+					t.Errorf("check: got %+v, want vectors_damaged", report.Findings)
+				}
+				if err := s.Repair(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if report := must(s.Check(ctx))(t); !report.OK {
+					t.Errorf("after a repair: %+v", report.Findings)
+				}
+				q.Text = topicalText(2) // the text of unit 3
+				if got := must(s.Retriever(nil).Search(ctx, q))(t); len(got.Hits) == 0 || got.Hits[0].Text != topicalText(2) {
+					t.Errorf("after a repair: got %v", got.Hits)
+				}
+			})
+		}
+	}
+}

@@ -33,7 +33,7 @@ type Diagnosis struct {
 
 // repairable are the findings of Check that Repair does away with.
 var repairable = []string{"fts_integrity", "units_missing", "units_orphaned", "units_stale", "fts_parity",
-	"columns_stale", "codes_stale", "vectors_orphaned", "vectors_missing", "original_orphaned"}
+	"columns_stale", "codes_stale", "vectors_damaged", "vectors_orphaned", "vectors_missing", "original_orphaned"}
 
 // Check is Store.Check of a store that may be too broken to open, which is then
 // the finding, and says what to do about what it finds. Its error says that it

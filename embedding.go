@@ -268,7 +268,7 @@ func (s *Store) EmbedPending(ctx context.Context) (int, error) {
 			return total, fmt.Errorf("embed pending: %w", err)
 		}
 		if last == 0 {
-			if err := s.measureTrust(ctx); err != nil && fault == nil {
+			if err := s.measureTrust(ctx, false); err != nil && fault == nil {
 				s.log.WarnContext(ctx, "how well the vectors find is not measured", "error", err)
 			}
 			return total, fault

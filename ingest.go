@@ -192,6 +192,12 @@ func (s *Store) ingest(ctx context.Context, fsys fs.FS, o *IngestOptions, adopt 
 	}
 	slices.SortFunc(in.report.Skipped, bySkipped)
 	in.report.Skipped = slices.Compact(in.report.Skipped) // one that Only names twice
+	if err == nil {
+		// A program that ends with this call leaves no time to do it later.
+		if err := s.measureTrust(ctx, false); err != nil {
+			s.log.WarnContext(ctx, "how well the vectors find is not measured", "error", err)
+		}
+	}
 	return in.report, err
 }
 

@@ -2,6 +2,7 @@ package atocore
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/atocore/atocore/internal/index"
@@ -38,10 +39,7 @@ func (s *Store) maintain() {
 		defer close(m.done)
 		defer cancel()
 		for {
-			err := s.merge(ctx)
-			if err == nil {
-				err = s.measureTrust(ctx)
-			}
+			err := errors.Join(s.merge(ctx), s.measureTrust(ctx, false))
 			if err != nil && ctx.Err() == nil {
 				// Searches read more pieces until it is done, and go by a former trust.
 				s.log.WarnContext(ctx, "upkeep of the index is left for later", "error", err)

@@ -68,8 +68,8 @@ type Query struct {
 	Weight float64
 
 	// Exact compares the question's vector with every vector. Otherwise a store of
-	// many vectors chooses by a code of each which to compare, which misses one
-	// neighbour in a hundred, and takes a hundredth of the time.
+	// many vectors chooses by a code of each which to compare; docs/performance.md
+	// has what that misses and saves.
 	Exact bool
 
 	Explain bool // whether hits carry an Explanation

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -34,7 +35,7 @@ const (
 
 // spaceTrust is what is known of how well a space's vectors find.
 type spaceTrust struct {
-	vectors   int // when it was measured
+	vectors   int // that there were when it was measured
 	questions int
 	trust     float64
 }
@@ -48,13 +49,26 @@ func readTrust(tx *sqlite.Tx, space int64) (t spaceTrust, err error) {
 	return t, err
 }
 
-// measureTrust measures the trust in the active space where that is due: for the
-// first time, and when the vectors have doubled. The built-in embedder has a rule of
-// its own.
-func (s *Store) measureTrust(ctx context.Context) error {
+// MeasureTrust measures how well the vectors find texts of the store, now. The store
+// does so by itself when there are enough vectors, and again when they have doubled;
+// what it measures depends on what it holds alone. It embeds up to 256 clauses of
+// texts, and these texts without them, and fails as the embedder does. With the
+// built-in embedder, without one, or with one of another space than the vectors', there
+// is nothing to measure.
+func (s *Store) MeasureTrust(ctx context.Context) error {
+	if err := s.measureTrust(ctx, true); err != nil {
+		return fmt.Errorf("measure trust: %w", err)
+	}
+	return nil
+}
+
+// measureTrust measures the trust in the active space: now, or where that is due.
+func (s *Store) measureTrust(ctx context.Context, now bool) error {
 	if s.embedder == nil || isLexical(s.embedder) {
 		return nil
 	}
+	s.trusting.Lock()
+	defer s.trusting.Unlock()
 	var space int64
 	var quiz quiz
 	err := s.read(ctx, func(tx *sqlite.Tx) error {
@@ -70,11 +84,11 @@ func (s *Store) measureTrust(ctx context.Context) error {
 		if _, err := tx.QueryRow(func(r sqlite.Row) { vectors = int(r.Int64(0)) }, `SELECT count(*) FROM vectors WHERE space = ?`, id); err != nil {
 			return err
 		}
-		if vectors < trustFrom || vectors < 2*old.vectors {
+		if vectors < trustFrom || vectors < 2*old.vectors && !now {
 			return nil
 		}
 		space = id
-		quiz, err = newQuiz(tx, id)
+		quiz, err = newQuiz(tx, id, sp.Dimensions)
 		quiz.vectors = vectors
 		return err
 	})
@@ -128,23 +142,21 @@ type cloze struct {
 	byVectors, byWords float64 // reciprocal ranks
 }
 
-// newQuiz draws texts and questions from the units with a vector, the same ones of
-// the same store.
-func newQuiz(tx *sqlite.Tx, space int64) (quiz, error) {
+// newQuiz draws texts and questions from the units with a vector, by a hash of their
+// texts: the same ones of the same texts, in whatever order they came.
+func newQuiz(tx *sqlite.Tx, space int64, dimensions int) (quiz, error) {
 	type drawn struct {
 		unit int64
 		lot  uint64
 	}
 	var all []drawn
-	for r, err := range tx.Query(`SELECT unit FROM vectors WHERE space = ? ORDER BY unit`, space) {
+	for r, err := range tx.Query(`SELECT units.unit, made_from FROM vectors JOIN units ON units.unit = vectors.unit WHERE space = ?`, space) {
 		if err != nil {
 			return quiz{}, err
 		}
-		n := r.Int64(0)
-		// Fibonacci hashing: consecutive numbers end far apart.
-		all = append(all, drawn{n, uint64(n) * 0x9e3779b97f4a7c15})
+		all = append(all, drawn{r.Int64(0), uint64(r.Int64(1))})
 	}
-	slices.SortFunc(all, func(a, b drawn) int { return cmp.Compare(a.lot, b.lot) })
+	slices.SortFunc(all, func(a, b drawn) int { return cmp.Or(cmp.Compare(a.lot, b.lot), cmp.Compare(a.unit, b.unit)) })
 	q := quiz{frequency: map[string]int{}}
 	for _, d := range all[:min(trustPool, len(all))] {
 		u, found, err := unitByNumber(tx, d.unit)
@@ -158,6 +170,9 @@ func newQuiz(tx *sqlite.Tx, space int64) (quiz, error) {
 		if _, err := tx.QueryRow(func(r sqlite.Row) { t.vector = index.Floats(r.Blob(0)) },
 			`SELECT vector FROM vectors WHERE space = ? AND unit = ?`, space, d.unit); err != nil {
 			return quiz{}, err
+		}
+		if len(t.vector) != dimensions {
+			t.vector = nil // damaged, which a check sees: it is near to nothing
 		}
 		t.count(&q)
 		if len(q.questions) < trustQuestions {

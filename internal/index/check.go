@@ -30,7 +30,8 @@ type Check struct {
 // NewCheck reads what is packed. The codes of its faults are fts_integrity (terms
 // that cannot be read), fts_parity (units without their terms), units_stale (units
 // indexed by another text, or with other columns), columns_stale (packed columns
-// that are not the rows') and codes_stale (codes that are not the vectors').
+// that are not the rows'), codes_stale (codes that are not the vectors') and
+// vectors_damaged (vectors that have no cosine, or another length than their space's).
 func NewCheck(ctx context.Context, tx *sqlite.Tx) (*Check, error) {
 	c := &Check{tx: tx}
 	var err error
@@ -40,6 +41,13 @@ func NewCheck(ctx context.Context, tx *sqlite.Tx) (*Check, error) {
 	c.faults = append(c.faults, c.text.faults...)
 	if err := c.packed(ctx); err != nil {
 		return nil, err
+	}
+	bad, err := damagedVectors(tx)
+	if err != nil {
+		return nil, err
+	}
+	if len(bad) > 0 {
+		c.faults = append(c.faults, Fault{"vectors_damaged", "vectors", "vectors that have a cosine", fmt.Sprintf("%d that have none", len(bad))})
 	}
 	return c, nil
 }

@@ -290,7 +290,11 @@ func (e *editor) code(unit int64, vector []byte, scratch []uint64) {
 
 func (e *editor) warn(what string, number int) {
 	if e.ix.Logger != nil {
-		e.ix.Logger.Warn("index: "+what, "block", number)
+		log := e.ix.Logger
+		if number >= 0 {
+			log = log.With("block", number)
+		}
+		log.Warn("index: " + what)
 	}
 }
 

@@ -162,7 +162,7 @@ type compiled struct {
 
 func (f *Filter) compile(v *View) *compiled {
 	c := &compiled{v: v, any: f.Any, kinds: mask(kindNames, f.Kinds), statuses: 1 << statusActive, tags: f.Tags,
-		from: minTime, to: maxTime, now: f.Now.UnixMicro()}
+		from: minTime, to: maxTime, now: bound(f.Now)}
 	if f.Project != "" {
 		i := slices.Index(v.names, f.Project)
 		c.noOther = i < 0
@@ -178,10 +178,10 @@ func (f *Filter) compile(v *View) *compiled {
 		c.tagged = map[uint32]bool{}
 	}
 	if !f.After.IsZero() {
-		c.from = f.After.UnixMicro()
+		c.from = bound(f.After)
 	}
 	if !f.Before.IsZero() {
-		c.to = f.Before.UnixMicro()
+		c.to = bound(f.Before)
 	}
 	c.bounded = !f.After.IsZero() || !f.Before.IsZero()
 	c.narrow = f.Project != "" || len(f.Kinds)+len(f.Types)+len(f.Statuses)+len(f.Tags) > 0 || c.bounded
@@ -271,6 +271,18 @@ func between(times *[64]int64, from, to int64) (word uint64) {
 }
 
 func isZero(n uint32) uint64 { return (uint64(n) - 1) >> 63 }
+
+// bound is a time in microseconds since 1970. Times are stored with years of four
+// digits, so that any other is before or after all.
+func bound(t time.Time) int64 {
+	switch y := t.UTC().Year(); {
+	case y < 0:
+		return minTime
+	case y > 9999:
+		return maxTime
+	}
+	return t.UnixMicro()
+}
 
 func (c *compiled) hasTags(list uint32) bool {
 	has, known := c.tagged[list]

@@ -61,11 +61,15 @@ func (v *View) Nearest(ctx context.Context, tx *sqlite.Tx, vector []float32, a *
 // compareAll is Nearest by the vectors themselves.
 func (v *View) compareAll(tx *sqlite.Tx, vector []float32, a *Admission, n int) ([]Scored, error) {
 	best := newBest(n)
-	for r, err := range tx.Query(`SELECT unit, vec_distance_cosine(vector, ?) FROM vectors WHERE space = ? ORDER BY id`, Blob(vector), v.space) {
+	// The engine fails for vectors of another length, and has no distance of one that
+	// is all zero. Both are damage, which a check sees.
+	for r, err := range tx.Query(`SELECT unit, vec_distance_cosine(vector, ?) FROM vectors
+		WHERE space = ? AND length(vector) = ?
+		ORDER BY id`, Blob(vector), v.space, 4*len(vector)) {
 		if err != nil {
 			return nil, err
 		}
-		if s := (Scored{r.Int64(0), 1 - r.Float64(1)}); a.has(s.Unit) {
+		if s, ok := scanScored(r); ok && a.has(s.Unit) {
 			best.offer(s)
 		}
 	}
@@ -80,13 +84,25 @@ func (v *View) Similarities(tx *sqlite.Tx, vector []float32, units []int64) ([]S
 	}
 	out := make([]Scored, 0, len(units))
 	for r, err := range tx.Query(`SELECT unit, vec_distance_cosine(vector, ?) FROM vectors
-		WHERE space = ? AND unit IN (SELECT value FROM json_each(?))`, Blob(vector), v.space, NumberList(units)) {
+		WHERE space = ? AND unit IN (SELECT value FROM json_each(?)) AND length(vector) = ?`,
+		Blob(vector), v.space, NumberList(units), 4*len(vector)) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Scored{r.Int64(0), 1 - r.Float64(1)})
+		if s, ok := scanScored(r); ok {
+			out = append(out, s)
+		}
 	}
 	return out, nil
+}
+
+// scanScored reads a unit and a distance, if there is one.
+func scanScored(r sqlite.Row) (Scored, bool) {
+	d := r.Float64(1)
+	if d == 0 && r.IsNull(1) {
+		return Scored{}, false
+	}
+	return Scored{r.Int64(0), 1 - d}, true
 }
 
 // NumberList is a JSON array of numbers.

@@ -187,7 +187,7 @@ func (w *Writer) takeMean(space int64, dimensions, bits int) error {
 		if err != nil {
 			return err
 		}
-		if floats(v, r.Blob(0)) {
+		if blob := r.Blob(0); sound(blob, dimensions) && floats(v, blob) {
 			mean.Add(v)
 		}
 	}
@@ -276,9 +276,64 @@ func Floats(blob []byte) []float32 {
 // coder's.
 func encode(c *vectorindex.Coder, dst []uint64, blob []byte) bool {
 	v := make([]float32, c.Dimensions())
-	if !floats(v, blob) {
+	if !sound(blob, len(v)) || !floats(v, blob) {
 		return false
 	}
 	c.Encode(dst, v)
 	return true
+}
+
+// A vectorKey names a vector.
+type vectorKey struct{ space, unit int64 }
+
+// damagedVectors lists the vectors that are none: of another length than their
+// space has dimensions, with a number that is not finite, or all zero.
+func damagedVectors(tx *sqlite.Tx) (bad []vectorKey, err error) {
+	for r, err := range tx.Query(`SELECT vectors.space, unit, dimensions, vector FROM vectors JOIN spaces ON spaces.space = vectors.space
+		ORDER BY vectors.space, unit`) {
+		if err != nil {
+			return nil, err
+		}
+		var values [4]any
+		r.Values(values[:])
+		blob, _ := values[3].([]byte)
+		if dimensions, _ := values[2].(int64); !sound(blob, int(dimensions)) {
+			key := vectorKey{}
+			key.space, _ = values[0].(int64)
+			key.unit, _ = values[1].(int64)
+			bad = append(bad, key)
+		}
+	}
+	return bad, nil
+}
+
+// sound reports whether a stored vector has a cosine.
+func sound(blob []byte, dimensions int) bool {
+	if len(blob) != 4*dimensions {
+		return false
+	}
+	var sum float64
+	for i := 0; i < len(blob); i += 4 {
+		x := float64(math.Float32frombits(binary.LittleEndian.Uint32(blob[i:])))
+		sum += x * x
+	}
+	return sum > 0 && !math.IsInf(sum, 0) // NaN is not above 0
+}
+
+// DropDamagedVectors removes the vectors that are none, so that they can be made
+// anew.
+func (w *Writer) DropDamagedVectors() error {
+	bad, err := damagedVectors(w.tx)
+	if err != nil {
+		return err
+	}
+	for _, k := range bad {
+		if _, err := w.tx.Exec(`DELETE FROM vectors WHERE space = ? AND unit = ?`, k.space, k.unit); err != nil {
+			return err
+		}
+		if err := w.Embedded(k.unit); err != nil {
+			return err
+		}
+	}
+	return nil
 }
