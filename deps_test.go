@@ -33,7 +33,7 @@ type layer struct {
 var layers = []layer{
 	{packages: "cmd/...", internal: []string{"adapters/..."}},
 	{packages: "examples/...", internal: []string{".", "adapters/..."}},
-	{packages: "internal/evaltable", internal: []string{".", "adapters/evaluation"}}, // a program: it stands where cmd does
+	{packages: "internal/evaltable", internal: []string{".", "adapters/embedders", "adapters/evaluation"}}, // a program: it stands where cmd does
 	{packages: "adapters/evaluation", internal: []string{"."}, tests: []string{"adapters/atocoretest"}},
 	{
 		packages: "adapters/cli",

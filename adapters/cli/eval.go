@@ -17,15 +17,15 @@ type evalCmd struct {
 	Queries string `required:"" placeholder:"FILE" help:"Questions: queries.jsonl, also gzipped."`
 	Qrels   string `required:"" placeholder:"FILE" help:"Which document answers which question: qrels.tsv, also gzipped."`
 
-	Mode    string  `enum:"all,hybrid,text,vector" default:"all" placeholder:"M" help:"hybrid, text, vector or all three. The default is ${default}."`
-	Session bool    `help:"Score sessions instead of documents: an ID up to its last colon."`
-	Spans   bool    `help:"--qrels names ranges of characters, spans.tsv: score how much of them the found chunks cover."`
-	CI      int     `name:"ci" default:"1000" placeholder:"N" help:"Bootstrap samples for the intervals; 0 leaves them out. The default is ${default}."`
-	Weight  float64 `placeholder:"W" help:"Share of the vectors in hybrid search, above 0 and at most 1. The default is what the store measures."`
-	Limit   int     `default:"100" placeholder:"N" help:"Hits a question. The default is ${default}."`
-	Compare string  `placeholder:"RUN" help:"Compare with an earlier run, question by question: hybrid, or the one mode asked for."`
-	RunTo   string  `name:"run" placeholder:"PATH" help:"Write the runs in TREC format: a folder, or with one mode a file."`
-	Keep    string  `placeholder:"DIR" help:"Keep the store, in a new or empty directory. The default is a temporary one that is gone afterwards."`
+	Mode    string   `enum:"all,hybrid,text,vector" default:"all" placeholder:"M" help:"hybrid, text, vector or all three. The default is ${default}."`
+	Session bool     `help:"Score sessions instead of documents: an ID up to its last colon."`
+	Spans   bool     `help:"--qrels names ranges of characters, spans.tsv: score how much of them the found chunks cover."`
+	CI      int      `name:"ci" default:"1000" placeholder:"N" help:"Bootstrap samples for the intervals; 0 leaves them out. The default is ${default}."`
+	Weight  *float64 `placeholder:"W" help:"Share of the vectors in hybrid search, above 0 and at most 1. The default is what the store measures."`
+	Limit   int      `default:"100" placeholder:"N" help:"Hits a question. The default is ${default}."`
+	Compare string   `placeholder:"RUN" help:"Compare with an earlier run, question by question: hybrid, or the one mode asked for."`
+	RunTo   string   `name:"run" placeholder:"PATH" help:"Write the runs in TREC format: a folder, or with one mode a file."`
+	Keep    string   `placeholder:"DIR" help:"Keep the store, in a new or empty directory. The default is a temporary one that is gone afterwards."`
 }
 
 func (evalCmd) Help() string {
@@ -39,6 +39,10 @@ func (evalCmd) Help() string {
 
 func (c *evalCmd) Run(ctx context.Context, s *session) (err error) {
 	unit, err := c.unit()
+	if err != nil {
+		return err
+	}
+	weight, err := weightOf("eval", c.Weight)
 	if err != nil {
 		return err
 	}
@@ -65,9 +69,15 @@ func (c *evalCmd) Run(ctx context.Context, s *session) (err error) {
 
 	var report *evaluation.Report
 	err = here.with(ctx, creates, func(store *atocore.Store) (err error) {
+		if c.Mode != string(atocore.TextOnly) && here.embedder.embedder == nil {
+			if here.embedder.err != nil {
+				return here.embedder.err
+			}
+			return &usageError{command: "atocore eval", reason: "without an embedder only --mode text can be measured"}
+		}
 		bars := evalBars{s: s}
 		defer bars.end()
-		report, err = evaluation.Evaluate(ctx, store, set, &evaluation.Options{Modes: c.modes(), Limit: c.Limit, Weight: c.Weight, Progress: bars.update})
+		report, err = evaluation.Evaluate(ctx, store, set, &evaluation.Options{Modes: c.modes(), Limit: c.Limit, Weight: weight, Progress: bars.update})
 		return err
 	})
 	if err != nil {

@@ -23,6 +23,9 @@ func (c *reindexCmd) Run(ctx context.Context, s *session) error {
 		if s.embedder.err != nil {
 			return s.embedder.err
 		}
+		if s.embedder.embedder == nil {
+			return &usageError{command: "atocore reindex", reason: "--embedder none leaves nothing to make vectors with"}
+		}
 		if err := s.servingNote(ctx, store); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,7 @@ type searchCmd struct {
 	Before  when     `placeholder:"TIME" help:"Only from before that time."`
 	AsOf    when     `placeholder:"TIME" help:"As the store stood at that time."`
 	Mode    string   `enum:"hybrid,text,vector" default:"hybrid" placeholder:"M" help:"hybrid, text or vector. The default is ${default}."`
-	Weight  float64  `placeholder:"W" help:"Share of the vectors in a hybrid search, above 0 and at most 1. The default is what the store measures."`
+	Weight  *float64 `placeholder:"W" help:"Share of the vectors in a hybrid search, above 0 and at most 1. The default is what the store measures."`
 	Exact   bool     `help:"Compare every vector, instead of those that their codes choose."`
 	Limit   int      `placeholder:"N" help:"At most so many. The default is 10."`
 	Explain bool     `help:"Say how each score came about."`
@@ -35,6 +36,10 @@ func (searchCmd) Help() string {
 }
 
 func (c *searchCmd) Run(ctx context.Context, s *session) error {
+	weight, err := weightOf("search", c.Weight)
+	if err != nil {
+		return err
+	}
 	text, err := s.text(ctx, c.Query)
 	if err != nil {
 		return err
@@ -42,7 +47,7 @@ func (c *searchCmd) Run(ctx context.Context, s *session) error {
 	query := atocore.Query{
 		Text: text, Mode: atocore.Mode(c.Mode), Limit: c.Limit, Project: c.Project,
 		Types: typesOf(c.Type), Statuses: statusesOf(c.Status), Tags: c.Tag,
-		After: c.After.t, Before: c.Before.t, AsOf: c.AsOf.t, Explain: c.Explain, Weight: c.Weight, Exact: c.Exact,
+		After: c.After.t, Before: c.Before.t, AsOf: c.AsOf.t, Explain: c.Explain, Weight: weight, Exact: c.Exact,
 	}
 	for _, k := range c.Kind {
 		query.Kinds = append(query.Kinds, atocore.Kind(k))
@@ -71,6 +76,17 @@ func (c *searchCmd) Run(ctx context.Context, s *session) error {
 			s.hitLine(h)
 		}
 	})
+}
+
+// weightOf is the weight that a flag gives, or 0 for none.
+func weightOf(command string, flag *float64) (float64, error) {
+	if flag == nil {
+		return 0, nil
+	}
+	if !(*flag > 0 && *flag <= 1) {
+		return 0, &usageError{command: "atocore " + command, reason: fmt.Sprintf("--weight %v is not above 0 and at most 1; --mode text leaves vectors out", *flag)}
+	}
+	return *flag, nil
 }
 
 func (s *session) hitLine(h atocore.Hit) {

@@ -37,8 +37,11 @@ func (statsCmd) Run(ctx context.Context, s *session) error {
 			vectors += fmt.Sprintf(" of %s, %d dimensions", stats.Space.Name, stats.Space.Dimensions)
 		}
 		s.field("vectors", vectors)
-		if stats.Trust != nil {
+		switch {
+		case stats.Trust != nil:
 			s.field("trust", fmt.Sprintf("    %.2f of what words find", *stats.Trust))
+		case stats.Embedder != nil && *stats.Embedder != atocore.DefaultEmbedder().Space():
+			s.field("trust", "  not known yet")
 		}
 		if stats.Pending > 0 {
 			s.field("to embed", fmt.Sprintf("%8d", stats.Pending))

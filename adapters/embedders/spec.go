@@ -107,7 +107,7 @@ func parseOpenAI(rest string) (*parsed, error) {
 	if at := max(strings.LastIndex(name, "@http://"), strings.LastIndex(name, "@https://")); at >= 0 {
 		o.Model, o.BaseURL = name[:at], name[at+1:]
 	} else if strings.Contains(name, "://") {
-		return nil, invalid(fmt.Sprintf("openai: %.80q has no model before the address", name), "use openai:MODEL@URL")
+		return nil, invalid(fmt.Sprintf("openai: %.80q has no model before the address, or one that is not http or https", name), "use openai:MODEL@URL")
 	}
 	if o.Model == "" {
 		return nil, invalid("openai: names no model", "use openai:MODEL or openai:MODEL@URL")

@@ -22,13 +22,13 @@ var (
 	evalSets = flag.String("eval.sets", "", "comma-separated sets; empty is all")
 )
 
-// floors are the least nDCG@10 of hybrid search: what SQLite's own BM25 reaches
-// with its best tokenizer on the same set, less 0.005 for noise.
+// floors are the least nDCG@10 of hybrid search that this version stands for; what
+// SQLite's own BM25 reaches is in docs/evaluation.md.
 var floors = map[string]float64{
-	"locomo": 0.458, "beam": 0.317, "scifact": 0.696, "cranfield": 0.510, "claude-docs": 0.788, "md-hugo": 0.481, "md-astro-zh": 0.787,
+	"locomo": 0.56, "beam": 0.34, "scifact": 0.70, "cranfield": 0.52, "claude-docs": 0.79, "md-hugo": 0.50, "md-astro-zh": 0.79,
 }
 
-// TestDevelopmentSets holds hybrid search to the floors, and to words alone:
+// TestDevelopmentSets holds hybrid search to the floors, and to its better side:
 // vectors do no harm, and help with misspelt questions.
 func TestDevelopmentSets(t *testing.T) {
 	if *evalDir == "" {
@@ -69,14 +69,14 @@ func TestDevelopmentSets(t *testing.T) {
 				return scores.Summary(0).Estimates[evaluation.NDCG10].Mean
 			}
 			questions, slips := set.Labelled(), evaluation.Misspell(set.Labelled())
-			text, hybrid := ndcg(questions, atocore.TextOnly), ndcg(questions, atocore.Hybrid)
+			text, hybrid, vector := ndcg(questions, atocore.TextOnly), ndcg(questions, atocore.Hybrid), ndcg(questions, atocore.VectorOnly)
 			slipText, slipHybrid := ndcg(slips, atocore.TextOnly), ndcg(slips, atocore.Hybrid)
-			t.Logf("nDCG@10: text %.4f hybrid %.4f; misspelt: text %.4f hybrid %.4f", text, hybrid, slipText, slipHybrid)
+			t.Logf("nDCG@10: text %.4f vector %.4f hybrid %.4f; misspelt: text %.4f hybrid %.4f", text, vector, hybrid, slipText, slipHybrid)
 			if hybrid < floor {
 				t.Errorf("hybrid nDCG@10 is %.4f, below %.3f", hybrid, floor)
 			}
-			if hybrid < text-0.005 {
-				t.Errorf("hybrid nDCG@10 is %.4f, below text's %.4f", hybrid, text)
+			if best := max(text, vector); hybrid < best-0.005 {
+				t.Errorf("hybrid nDCG@10 is %.4f, below the better side's %.4f", hybrid, best)
 			}
 			if slipHybrid <= slipText {
 				t.Errorf("misspelt: hybrid nDCG@10 is %.4f, not above text's %.4f", slipHybrid, slipText)

@@ -20,6 +20,7 @@ package evaluation
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/atocore/atocore"
 )
@@ -181,6 +182,20 @@ func (o *Options) withDefaults() Options {
 	return out
 }
 
+// tryEmbedder asks a question of the store, empty or not, by vectors alone: a hybrid
+// search without them is one by words, and would be measured as such.
+func (o *Options) tryEmbedder(ctx context.Context, store *atocore.Store, set *Set) error {
+	questions := set.Labelled()
+	if len(questions) == 0 || !slices.ContainsFunc(o.Modes, func(m atocore.Mode) bool { return m != atocore.TextOnly }) {
+		return nil
+	}
+	_, err := store.Retriever(nil).Search(ctx, atocore.Query{Text: questions[0].Text, Mode: atocore.VectorOnly, Limit: 1})
+	if err != nil {
+		return fmt.Errorf("only mode %s can be measured: %w", atocore.TextOnly, err)
+	}
+	return nil
+}
+
 // Modes are the modes of search, hybrid first.
 func Modes() []atocore.Mode {
 	return []atocore.Mode{atocore.Hybrid, atocore.TextOnly, atocore.VectorOnly}
@@ -204,12 +219,20 @@ type Result struct {
 }
 
 // Evaluate loads the set into the store, asks its labelled questions in each
-// mode and scores the answers. It fails as Load and Corpus.Ask do.
+// mode and scores the answers. It fails as Load and Corpus.Ask do; before it loads
+// anything where the modes need an embedder and it does not work; and where there is
+// no document or no labelled question.
 func Evaluate(ctx context.Context, store *atocore.Store, set *Set, o *Options) (*Report, error) {
 	opts := o.withDefaults()
+	if err := opts.tryEmbedder(ctx, store, set); err != nil {
+		return nil, err
+	}
 	corpus, err := Load(ctx, store, set, &opts)
 	if err != nil {
 		return nil, err
+	}
+	if corpus.Len() == 0 {
+		return nil, &atocore.InvalidError{Field: "corpus", Reason: "has no document that can be stored", Hint: "see the format"}
 	}
 	questions := set.Labelled()
 	report := &Report{Documents: corpus.Len(), Questions: len(questions), Refused: corpus.Refused, Unknown: set.Unknown()}

@@ -85,14 +85,14 @@ func (c *Corpus) addProjects(ctx context.Context) error {
 }
 
 // embed waits for vectors that an embedder did not give at once: a search
-// without them would be measured as one with them.
+// without them would be measured as one with them. And it has the store measure, of
+// all that it holds by now, how far it trusts them: else that would be as many as
+// there were when it did so last.
 func (c *Corpus) embed(ctx context.Context) error {
-	stats, err := c.store.Stats(ctx)
-	if err != nil || stats.Pending == 0 {
+	if _, err := c.store.EmbedPending(ctx); err != nil {
 		return err
 	}
-	_, err = c.store.EmbedPending(ctx)
-	return err
+	return c.store.MeasureTrust(ctx)
 }
 
 // addDocuments stores groups of documents side by side, so that their commits

@@ -83,7 +83,7 @@ func TestRun(t *testing.T) {
 	page, runs := filepath.Join(dir, "page.md"), t.TempDir()
 	write(t, dir, "page.md", "before\n"+markBegin+"old\n"+markEnd+"after\n")
 	for range 2 { // the second time it finds its own tables
-		if err := run(t.Context(), dir, "", runs, page); err != nil {
+		if err := run(t.Context(), dir, "", runs, page, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -109,10 +109,10 @@ func TestRun(t *testing.T) {
 		}
 	}
 
-	if err := run(t.Context(), dir, "words", "", page); err == nil {
+	if err := run(t.Context(), dir, "words", "", page, nil); err == nil {
 		t.Error("a page was renewed with some of the sets")
 	}
-	if err := run(t.Context(), dir, "nosuch", "", ""); err == nil {
+	if err := run(t.Context(), dir, "nosuch", "", "", nil); err == nil {
 		t.Error("no sets were measured")
 	}
 	write(t, dir, "bare.md", "no marks\n")

@@ -1,13 +1,15 @@
 // Evaltable measures retrieval on every set in a folder and renews the tables
 // of docs/evaluation.md.
 //
-//	go run ./internal/evaltable [-sets NAME,…] [-page docs/evaluation.md] FOLDER
+//	go run ./internal/evaltable [-sets NAME,…] [-embedder SPEC] [-page docs/evaluation.md] FOLDER
 //
 // A set is a folder with corpus.jsonl, queries.jsonl and one of qrels.tsv,
 // qrels.session.tsv (the labels name sessions) and spans.tsv (they name ranges of
 // characters); data files may end in .gz. A sets.json in the folder says it
 // otherwise: which sets there are, in which order, and their files. Each set is
 // measured in a store of its own. Without -page the tables go to standard output.
+// The page has the built-in embedder's figures; -embedder measures another, see
+// package adapters/embedders.
 package main
 
 import (
@@ -23,6 +25,7 @@ import (
 	"time"
 
 	"github.com/atocore/atocore"
+	"github.com/atocore/atocore/adapters/embedders"
 	"github.com/atocore/atocore/adapters/evaluation"
 )
 
@@ -30,6 +33,7 @@ func main() {
 	page := flag.String("page", "", "`file` whose tables to renew; empty prints them")
 	only := flag.String("sets", "", "comma-separated `names`; empty is every set")
 	runs := flag.String("runs", "", "existing `folder` to write the runs to, in TREC format")
+	spec := flag.String("embedder", "default", "`SPEC` of the embedder, as of atocore --embedder")
 	flag.Parse()
 	if flag.NArg() != 1 || flag.Arg(0) == "" {
 		fmt.Fprintln(os.Stderr, "evaltable: name the folder of the evaluation sets: make eval EVAL=DIR")
@@ -37,13 +41,21 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, flag.Arg(0), *only, *runs, *page); err != nil {
+	if *page != "" && *spec != "default" {
+		fmt.Fprintln(os.Stderr, "evaltable: the page is of the built-in embedder: leave out -page or -embedder")
+		os.Exit(2)
+	}
+	embedder, done, err := embedders.Open(ctx, *spec, nil)
+	if err == nil {
+		err = errors.Join(run(ctx, flag.Arg(0), *only, *runs, *page, embedder), done.Close())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "evaltable:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, folder, only, runs, page string) error {
+func run(ctx context.Context, folder, only, runs, page string, embedder atocore.Embedder) error {
 	sets, err := findSets(folder)
 	if err != nil {
 		return err
@@ -61,7 +73,7 @@ func run(ctx context.Context, folder, only, runs, page string) error {
 	var measured []measurement
 	for _, s := range sets {
 		begun := time.Now()
-		m, err := measure(ctx, folder, s, runs)
+		m, err := measure(ctx, folder, s, runs, embedder)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.Name, err)
 		}
@@ -87,7 +99,7 @@ type measurement struct {
 // The columns: the modes, and the same with misspelt questions.
 const misspelt = "misspelt "
 
-func measure(ctx context.Context, folder string, s setFiles, runs string) (m measurement, err error) {
+func measure(ctx context.Context, folder string, s setFiles, runs string, embedder atocore.Embedder) (m measurement, err error) {
 	path := func(name string) string { return filepath.Join(folder, filepath.FromSlash(name)) }
 	set, err := evaluation.ReadSet(path(s.Corpus), path(s.Queries), path(s.Labels), s.unit())
 	if err != nil {
@@ -102,7 +114,7 @@ func measure(ctx context.Context, folder string, s setFiles, runs string) (m mea
 	if err != nil {
 		cache = dir
 	}
-	store, err := atocore.Open(ctx, dir, &atocore.Options{CompileCache: filepath.Join(cache, "atocore", "wasm")})
+	store, err := atocore.Open(ctx, dir, &atocore.Options{Embedder: embedder, CompileCache: filepath.Join(cache, "atocore", "wasm")})
 	if err != nil {
 		return m, err
 	}
