@@ -19,6 +19,17 @@ type editor struct {
 	linked bool         // threads are kept linked on the way
 	own    map[int]bool // blocks that were asked for to be changed
 	codes  map[int]bool
+	anew   numbers // blocks, or their codes, that were just made from the rows
+}
+
+// numbers is a set of numbers of blocks.
+type numbers map[int]bool
+
+func (n *numbers) add(number int) {
+	if *n == nil {
+		*n = numbers{}
+	}
+	(*n)[number] = true
 }
 
 // block returns the block of a number, for changing it.
@@ -109,11 +120,14 @@ func (e *editor) loadBlock(number int) error {
 	if err != nil || !inRange(number) {
 		return err
 	}
-	if !found {
-		return e.unpacked(number) // few, where nothing is lost: the first of their block
+	var b *block
+	if found {
+		b, err = unpack(data, number, e.ix.names)
 	}
-	b, err := unpack(data, number, e.ix.names)
-	if err != nil {
+	if !found || err != nil {
+		// Lost or damaged, or the first of their block: what the rows say is as new as
+		// what the log does.
+		e.anew.add(number)
 		return e.unpacked(number)
 	}
 	for len(e.v.blocks) <= number {
@@ -130,11 +144,12 @@ func (e *editor) loadCode(number int) error {
 	if err != nil || !inRange(number) {
 		return err
 	}
-	if !found {
-		return e.uncoded(number) // likewise
+	var b *vectorindex.Block
+	if found {
+		b, err = e.v.coder.ParseBlock(data, number)
 	}
-	b, err := e.v.coder.ParseBlock(data, number)
-	if err != nil {
+	if !found || err != nil {
+		e.anew.add(number) // likewise
 		return e.uncoded(number)
 	}
 	for len(e.v.codes) <= number {
@@ -270,7 +285,10 @@ func (e *editor) followCodes(after int64) error {
 		if err != nil {
 			return err
 		}
-		e.code(r.Int64(0), r.Blob(1), code)
+		unit := r.Int64(0)
+		if number, _ := at(unit); !e.anew[number] {
+			e.code(unit, r.Blob(1), code)
+		}
 	}
 	return nil
 }
@@ -319,8 +337,12 @@ func (e *editor) follow(after int64, textElsewhere bool) error {
 		}
 		r.Values(values)
 		unit, _ := values[15].(int64)
-		if number, _ := at(unit); !inRange(number) {
+		number, _ := at(unit)
+		if !inRange(number) {
 			e.warn("units of numbers as high as no store comes to are not searched", number)
+			continue
+		}
+		if e.anew[number] {
 			continue
 		}
 		if values[0] == nil {

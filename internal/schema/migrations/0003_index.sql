@@ -42,9 +42,10 @@ DROP TABLE units_before;
 
 -- The units that were added, changed or removed, or given a vector, in this order;
 -- unit 0 stands for a change of the segments. Programs that have the store open
--- follow it; what is packed into blobs is no longer needed here.
+-- follow it; what is packed into blobs is no longer needed here, but for the last
+-- entry, after which numbers go on.
 CREATE TABLE unit_log (
-	seq  INTEGER PRIMARY KEY AUTOINCREMENT,
+	seq  INTEGER PRIMARY KEY,
 	unit INTEGER NOT NULL
 ) STRICT;
 

@@ -225,7 +225,7 @@ CREATE TABLE unit_blocks (
 ) STRICT;
 -- table unit_log on unit_log
 CREATE TABLE unit_log (
-	seq  INTEGER PRIMARY KEY AUTOINCREMENT,
+	seq  INTEGER PRIMARY KEY,
 	unit INTEGER NOT NULL
 ) STRICT;
 -- table unit_terms on unit_terms
