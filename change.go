@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/atocore/atocore/internal/analysis"
@@ -203,8 +204,12 @@ func (c *change) indexVector(n int64, text string) error {
 func (c *change) unindex(id string) error { return c.ix.Remove(id) }
 
 // inThread is the place of a record among those of its thread: when it was made,
-// and which piece of it this is.
+// and which piece of it this is. Of the same microsecond the one that was indexed
+// first comes first.
 func inThread(created time.Time, piece int) int64 {
-	const pieces = 1 << 16
-	return created.UnixMilli()*pieces + int64(min(piece, pieces-1))
+	const (
+		pieces = 1 << 10
+		most   = math.MaxInt64/pieces - 1 // microseconds, in the year 2255
+	)
+	return max(-most, min(created.UnixMicro(), most))*pieces + int64(min(piece, pieces-1))
 }

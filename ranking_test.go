@@ -232,3 +232,25 @@ func TestScoreByWords(t *testing.T) {
 		t.Errorf("got %g, want %g", got, want)
 	}
 }
+
+// Documents of one session that come within a millisecond stand one after the
+// other, each with all its pieces.
+func TestNeighboursWithinAMillisecond(t *testing.T) {
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	s := openStore(t, &atocore.Options{Now: func() time.Time { now = now.Add(time.Microsecond); return now }})
+	for _, path := range []string{"a.md", "b.md"} {
+		text := "# First\n\nThe ferry waits.\n\n# Second\n\nThe " + map[string]string{"a.md": "albatross", "b.md": "gull"}[path] + " does not.\n"
+		must(s.AddDocument(t.Context(), atocore.Document{Path: path, Session: "s"}, text))(t)
+	}
+	found := must(s.Retriever(nil).Search(t.Context(), atocore.Query{Text: "albatross", Mode: atocore.TextOnly}))(t)
+	var order []string
+	for _, h := range found.Hits {
+		if h.Source == "b.md" {
+			order = append(order, strings.Join(h.Heading, "/"))
+		}
+	}
+	// The second piece of a.md has the word: the first of b.md is next to it.
+	if len(order) == 0 || order[0] != "First" {
+		t.Errorf("pieces of b.md: got %q, want its first one first", order)
+	}
+}
