@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -78,13 +80,21 @@ func (lexical) Embed(ctx context.Context, texts []string, purpose Purpose) ([][]
 		embed = hashembed.Query
 	}
 	out := make([][]float32, len(texts))
-	for i, t := range texts {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	var next atomic.Int64
+	work := func() {
+		for i := next.Add(1) - 1; int(i) < len(texts) && ctx.Err() == nil; i = next.Add(1) - 1 {
+			out[i] = embed(texts[i])
 		}
-		out[i] = embed(t)
 	}
-	return out, nil
+	// A text takes microseconds: a few are not worth another goroutine.
+	const each = 32
+	var others sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(texts)/each) - 1 {
+		others.Go(work)
+	}
+	work()
+	others.Wait()
+	return out, ctx.Err()
 }
 
 // embedBatch bounds how many texts an Embedder is handed at once.

@@ -62,6 +62,13 @@ func newEmbeddingServer(t *testing.T) *embeddingServer {
 	return s
 }
 
+// holdFrom has the server hold back its answer from so many texts on.
+func (s *embeddingServer) holdFrom(texts int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hold = texts
+}
+
 // took returns how many texts were sent since the last call.
 func (s *embeddingServer) took() int {
 	s.mu.Lock()
@@ -117,7 +124,7 @@ func TestReindexKilled(t *testing.T) {
 	const texts, batch = 600, 256 // the store's own batch, each of which it commits
 	data := filled(t, texts)
 	server := newEmbeddingServer(t)
-	server.hold = batch + 100
+	server.holdFrom(batch + 100)
 	args := []string{"reindex", "--data", data, "--embedding-cache", "off", "--embedder", "openai:small@" + server.URL + "/api/embed?dimensions=16"}
 
 	var stderr strings.Builder

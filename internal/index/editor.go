@@ -1,7 +1,9 @@
 package index
 
 import (
+	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/atocore/atocore/internal/sqlite"
@@ -265,20 +267,52 @@ func (e *editor) uncoded(number int) error {
 	if number < len(e.v.codes) {
 		e.v.codes[number] = nil
 	}
-	code := make([]uint64, e.v.coder.Words())
+	var units []int64
+	var vectors [][]byte
 	for r, err := range e.tx.Query(`SELECT unit, vector FROM vectors WHERE space = ? AND unit BETWEEN ? AND ? ORDER BY unit`,
 		e.v.space, int64(number)*blockUnits, int64(number)*blockUnits+blockUnits-1) {
 		if err != nil {
 			return err
 		}
-		e.code(r.Int64(0), r.Blob(1), code)
+		units, vectors = append(units, r.Int64(0)), append(vectors, r.Blob(1))
 	}
+	e.codeAll(units, vectors)
 	return nil
+}
+
+// codeAll sets the codes of units by their vectors. Coding is most of the work of
+// packing, so it is shared by the processors.
+func (e *editor) codeAll(units []int64, vectors [][]byte) {
+	words := e.v.coder.Words()
+	codes := make([]uint64, words*len(units))
+	coded := make([]bool, len(units))
+	var next atomic.Int64
+	work := func() {
+		for i := int(next.Add(1) - 1); i < len(units); i = int(next.Add(1) - 1) {
+			coded[i] = encode(e.v.coder, codes[i*words:(i+1)*words], vectors[i])
+		}
+	}
+	const each = 64 // so many are worth another goroutine
+	var others sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(units)/each) - 1 {
+		others.Go(work)
+	}
+	work()
+	others.Wait()
+	for i, unit := range units {
+		number, slot := at(unit)
+		if coded[i] {
+			e.codeBlock(number).Set(slot, codes[i*words:(i+1)*words])
+		} else if e.v.codeBlock(number) != nil {
+			e.codeBlock(number).Remove(slot)
+		}
+	}
 }
 
 // followCodes applies the log from an entry on to the codes alone.
 func (e *editor) followCodes(after int64) error {
-	code := make([]uint64, e.v.coder.Words())
+	var units []int64
+	var vectors [][]byte
 	for r, err := range e.tx.Query(`WITH changed (number) AS (SELECT DISTINCT unit FROM unit_log WHERE seq > ?1 AND unit > 0)
 		SELECT number, vector FROM changed LEFT JOIN vectors ON space = ?2 AND vectors.unit = number
 		ORDER BY number`, after, e.v.space) {
@@ -286,10 +320,16 @@ func (e *editor) followCodes(after int64) error {
 			return err
 		}
 		unit := r.Int64(0)
-		if number, _ := at(unit); !e.anew[number] {
-			e.code(unit, r.Blob(1), code)
+		if number, _ := at(unit); e.anew[number] || !inRange(number) {
+			continue
+		}
+		units, vectors = append(units, unit), append(vectors, r.Blob(1))
+		if len(units) == blockUnits { // so many are held in memory
+			e.codeAll(units, vectors)
+			units, vectors = units[:0], vectors[:0]
 		}
 	}
+	e.codeAll(units, vectors)
 	return nil
 }
 
