@@ -2,14 +2,6 @@ package vectorindex
 
 import "math/bits"
 
-// hamming is the distance from a code: the number of bits that differ.
-type hamming []uint64
-
-func (h hamming) words() int                                  { return len(h) }
-func (h hamming) greatest() int                               { return 64 * len(h) }
-func (h hamming) all(out *[BlockUnits]uint16, codes []uint64) { distances(out, codes, h) }
-func (h hamming) one(code []uint64) uint16                    { return uint16(distance(code, h)) }
-
 // distances writes into out how far each code is from the query's. The lengths
 // that embedders have are written out: the loop then costs little more than the
 // population counts themselves.

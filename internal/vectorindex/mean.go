@@ -6,7 +6,7 @@ import (
 )
 
 // MaxDimensions is the greatest length of a vector, and the greatest number of bits of
-// a code: weighted distances of more would not fit 16 bits.
+// a code: it bounds what hostile bytes have one allocate.
 const MaxDimensions = 1 << 12
 
 // fixedOne is the number one in the fixed point that a mean is summed in. Sums of

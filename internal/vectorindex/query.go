@@ -15,7 +15,7 @@ const (
 
 // A Query is a vector to find the nearest of. It has a code of its own, for [Scan],
 // and keeps the rounded size of each of its rotated numbers as well, for
-// [ScanWeighted] and [Refine].
+// [Refine].
 //
 // The code is not the one that [Coder.Encode] gives. The cosine of a query q with d
 // is q·mean, the same for all, and q·(d - mean), of which the code of d tells the
@@ -74,16 +74,6 @@ func (c *Coder) along(v []float32) float32 {
 // Code returns the query's own code, not to be changed.
 func (q *Query) Code() []uint64 { return q.code }
 
-func (q *Query) words() int               { return len(q.code) }
-func (q *Query) greatest() int            { return 64 * maxLevel * len(q.code) }
-func (q *Query) one(code []uint64) uint16 { return uint16(q.weighted(code)) }
-func (q *Query) all(out *[BlockUnits]uint16, codes []uint64) {
-	words := len(q.code)
-	for i := range len(codes) / words {
-		out[i] = uint16(q.weighted(codes[i*words : i*words+words]))
-	}
-}
-
 // weighted returns the sum of the weights of the bits in which a code differs from
 // the query's own, at most 64·maxLevel·words.
 func (q *Query) weighted(code []uint64) int {
@@ -101,11 +91,11 @@ func (q *Query) weighted(code []uint64) int {
 }
 
 // Refine puts candidates that [Scan] found in blocks into a better order and returns
-// the first n, or all where there are fewer. Their distances are then weighted ones,
-// as [ScanWeighted] finds for all. It works in place: candidates holds nothing of use
+// the first n, or all where there are fewer. Their distances are then sums of
+// weights from 0 to 15 of the bits that differ. It works in place: candidates holds nothing of use
 // afterwards.
 func Refine(blocks []*Block, q *Query, candidates []Candidate, n int) []Candidate {
-	counts := make([]int, q.greatest()+1)
+	counts := make([]int, 64*maxLevel*len(q.code)+1)
 	for i := range candidates {
 		block, slot := Place(candidates[i].Unit)
 		candidates[i].Distance = q.weighted(blocks[block].Code(slot))

@@ -62,15 +62,6 @@ func refined(tb testing.TB, c *collection, q *vectorindex.Query, n int) []vector
 	return vectorindex.Refine(c.blocks, q, scanned(tb, c, q, 4*n), n)
 }
 
-func weighted(tb testing.TB, c *collection, q *vectorindex.Query, n int) []vectorindex.Candidate {
-	tb.Helper()
-	found, err := vectorindex.ScanWeighted(tb.Context(), c.blocks, q, nil, n)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return found
-}
-
 // recall is the share of the ten nearest that are among n candidates.
 func (c *collection) recall(tb testing.TB, find method, n int) float64 {
 	tb.Helper()
@@ -98,10 +89,8 @@ func TestRecall(t *testing.T) {
 		}{
 			{"scan", scanned, 160, 0.985},
 			{"refine", refined, 160, 0.995},
-			{"weighted", weighted, 160, 0.995},
 			{"scan", scanned, 40, 0.90},
 			{"refine", refined, 40, 0.96},
-			{"weighted", weighted, 40, 0.96},
 		} {
 			got := c.recall(t, test.find, test.n)
 			t.Logf("decay %v: %s, %d candidates: recall %.3f", decay, test.name, test.n, got)
@@ -133,7 +122,7 @@ func BenchmarkSearch(b *testing.B) {
 			continue
 		}
 		c := newCollection(s.size, 50, true, clustered.Options{Dimensions: s.dimensions, Seed: 1})
-		for name, find := range map[string]method{"scan": scanned, "refine": refined, "weighted": weighted} {
+		for name, find := range map[string]method{"scan": scanned, "refine": refined} {
 			for _, n := range []int{40, 160, 1_000} {
 				b.Run(fmt.Sprintf("%dx%d/%s/%d", s.size, s.dimensions, name, n), func(b *testing.B) {
 					i := 0

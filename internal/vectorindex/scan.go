@@ -37,33 +37,13 @@ type Candidate struct {
 // which have ended when Scan returns. The error is that of ctx, which is looked at
 // every few thousand units.
 func Scan(ctx context.Context, blocks []*Block, code []uint64, admit []Bitmap, n int) ([]Candidate, error) {
-	return run(ctx, blocks, hamming(code), admit, n)
-}
-
-// ScanWeighted is [Scan] with each bit weighed by the query's own number there: four
-// times the work, for candidates that are much better where the query says little
-// about many dimensions, or where even the nearest are not very near. Distances are
-// sums of weights from 0 to 15.
-func ScanWeighted(ctx context.Context, blocks []*Block, q *Query, admit []Bitmap, n int) ([]Candidate, error) {
-	return run(ctx, blocks, q, admit, n)
-}
-
-// A metric tells how far codes are from what is looked for.
-type metric interface {
-	words() int                                  // of a code
-	greatest() int                               // no distance is greater
-	all(out *[BlockUnits]uint16, codes []uint64) // the distances of all codes
-	one(code []uint64) uint16                    // the distance of one code
-}
-
-func run(ctx context.Context, blocks []*Block, m metric, admit []Bitmap, n int) ([]Candidate, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if admit != nil {
 		blocks = blocks[:min(len(blocks), len(admit))]
 	}
-	s := scan{blocks: blocks, metric: m, words: m.words(), admit: admit, n: n}
+	s := scan{blocks: blocks, code: code, admit: admit, n: n}
 	s.units = s.population()
 	if s.units == 0 || n <= 0 {
 		return nil, nil
@@ -85,8 +65,7 @@ func run(ctx context.Context, blocks []*Block, m metric, admit []Bitmap, n int) 
 // A scan is one call of Scan, shared by its goroutines.
 type scan struct {
 	blocks []*Block
-	metric metric
-	words  int
+	code   []uint64 // the query's
 	admit  []Bitmap
 	n      int
 	units  int          // that take part
@@ -99,8 +78,8 @@ func (s *scan) population() int {
 	for i, b := range s.blocks {
 		switch {
 		case b.Len() == 0:
-		case b.words != s.words:
-			panic(fmt.Sprintf("vectorindex: a query of %d words for codes of %d", s.words, b.words))
+		case b.words != len(s.code):
+			panic(fmt.Sprintf("vectorindex: a query of %d words for codes of %d", len(s.code), b.words))
 		case s.admit == nil:
 			n += b.Len()
 		default:
@@ -135,7 +114,7 @@ func (s *scan) run(ctx context.Context, workers int) ([]found, error) {
 // work scans chunks of blocks, from the newest to the oldest, until none is left or
 // the context is done, and returns the nearest of them.
 func (s *scan) work(ctx context.Context) []found {
-	nearest := newSelection(s.n, s.units, s.metric.greatest())
+	nearest := newSelection(s.n, s.units, 64*len(s.code))
 	var buffer [BlockUnits]uint16
 	for ctx.Err() == nil {
 		end := int(s.next.Add(-chunk)) + chunk
@@ -159,7 +138,7 @@ func (s *scan) block(i int, nearest *selection, buffer *[BlockUnits]uint16) {
 	}
 	base := uint64(i) * BlockUnits
 	if s.admit == nil {
-		scanRows(b, base, s.metric, nearest, buffer)
+		scanRows(b, base, s.code, nearest, buffer)
 		return
 	}
 	admitted := s.admit[i]
@@ -171,11 +150,11 @@ func (s *scan) block(i int, nearest *selection, buffer *[BlockUnits]uint16) {
 	switch {
 	case count == 0:
 	case count == rows:
-		scanRows(b, base, s.metric, nearest, buffer)
+		scanRows(b, base, s.code, nearest, buffer)
 	case count*denseShare > rows:
-		scanDense(b, &admitted, base, s.metric, nearest, buffer)
+		scanDense(b, &admitted, base, s.code, nearest, buffer)
 	default:
-		scanSparse(b, &admitted, base, s.metric, nearest)
+		scanSparse(b, &admitted, base, s.code, nearest)
 	}
 }
 
@@ -184,8 +163,8 @@ func (s *scan) block(i int, nearest *selection, buffer *[BlockUnits]uint16) {
 // and those near enough are then looked up in the filter.
 const denseShare = 2
 
-func scanRows(b *Block, base uint64, m metric, nearest *selection, buffer *[BlockUnits]uint16) {
-	m.all(buffer, b.codes)
+func scanRows(b *Block, base uint64, code []uint64, nearest *selection, buffer *[BlockUnits]uint16) {
+	distances(buffer, b.codes, code)
 	near := buffer[:b.Len()]
 	for row := len(near) - 1; row >= 0; row-- {
 		if d := near[row]; d < nearest.threshold {
@@ -194,8 +173,8 @@ func scanRows(b *Block, base uint64, m metric, nearest *selection, buffer *[Bloc
 	}
 }
 
-func scanDense(b *Block, admitted *Bitmap, base uint64, m metric, nearest *selection, buffer *[BlockUnits]uint16) {
-	m.all(buffer, b.codes)
+func scanDense(b *Block, admitted *Bitmap, base uint64, code []uint64, nearest *selection, buffer *[BlockUnits]uint16) {
+	distances(buffer, b.codes, code)
 	near := buffer[:b.Len()]
 	full := len(near) == BlockUnits
 	for row := len(near) - 1; row >= 0; row-- {
@@ -213,7 +192,7 @@ func scanDense(b *Block, admitted *Bitmap, base uint64, m metric, nearest *selec
 	}
 }
 
-func scanSparse(b *Block, admitted *Bitmap, base uint64, m metric, nearest *selection) {
+func scanSparse(b *Block, admitted *Bitmap, base uint64, code []uint64, nearest *selection) {
 	end := b.Len() // the row after the last of the word
 	for j := len(admitted) - 1; j >= 0; j-- {
 		occupied := b.occupied[j]
@@ -222,7 +201,7 @@ func scanSparse(b *Block, admitted *Bitmap, base uint64, m metric, nearest *sele
 			bit := bits.Len64(w) - 1
 			w &^= 1 << bit
 			row := end + bits.OnesCount64(occupied&(1<<bit-1))
-			if d := m.one(b.codes[row*b.words : (row+1)*b.words]); d < nearest.threshold {
+			if d := uint16(distance(b.codes[row*b.words:(row+1)*b.words], code)); d < nearest.threshold {
 				nearest.offer(d, base+uint64(row))
 			}
 		}
