@@ -25,17 +25,13 @@ func (v *View) Term(tx *sqlite.Tx, text string, prefix bool) (t Term, err error)
 	if text == "" {
 		return t, nil
 	}
-	find := v.findTerm
-	if prefix {
-		find = v.findPrefix
-	}
 	for _, s := range v.segments {
-		if t.postings, err = find(t.postings, segmentRange(tx, s.id, text, prefix), text); err != nil {
+		if t.postings, err = find(t.postings, segmentRange(tx, s.id, text, prefix), text, prefix); err != nil {
 			return Term{}, err
 		}
 	}
 	for i := range v.tail.runs {
-		if t.postings, err = find(t.postings, v.tail.runs[i].between(text, prefix), text); err != nil {
+		if t.postings, err = find(t.postings, v.tail.runs[i].between(text, prefix), text, prefix); err != nil {
 			return Term{}, err
 		}
 	}
@@ -102,18 +98,17 @@ func (r *run) between(text string, prefix bool) blockSource {
 	}
 }
 
-func (v *View) findTerm(dst []textindex.Posting, blocks blockSource, text string) ([]textindex.Posting, error) {
+// find appends to dst what the blocks have of a term, or of all that begin with it.
+func find(dst []textindex.Posting, blocks blockSource, text string, prefix bool) ([]textindex.Posting, error) {
 	for data, err := range blocks {
 		if err != nil {
 			return nil, err
 		}
 		b, err := textindex.OpenBlock(data)
-		if err != nil {
-			return nil, damaged(err)
-		}
-		p, found, err := b.Find(text)
-		if err == nil && found {
-			dst, err = p.Append(dst)
+		if err == nil && prefix {
+			dst, err = appendPrefix(dst, b, text)
+		} else if err == nil {
+			dst, err = appendTerm(dst, b, text)
 		}
 		if err != nil {
 			return nil, damaged(err)
@@ -122,22 +117,21 @@ func (v *View) findTerm(dst []textindex.Posting, blocks blockSource, text string
 	return dst, nil
 }
 
-func (v *View) findPrefix(dst []textindex.Posting, blocks blockSource, prefix string) ([]textindex.Posting, error) {
-	for data, err := range blocks {
+func appendTerm(dst []textindex.Posting, b textindex.BlockView, term string) ([]textindex.Posting, error) {
+	p, found, err := b.Find(term)
+	if err != nil || !found {
+		return dst, err
+	}
+	return p.Append(dst)
+}
+
+func appendPrefix(dst []textindex.Posting, b textindex.BlockView, prefix string) ([]textindex.Posting, error) {
+	for e, err := range b.Prefix(prefix) {
+		if err == nil {
+			dst, err = e.Postings.Append(dst)
+		}
 		if err != nil {
 			return nil, err
-		}
-		b, err := textindex.OpenBlock(data)
-		if err != nil {
-			return nil, damaged(err)
-		}
-		for e, err := range b.Prefix(prefix) {
-			if err == nil {
-				dst, err = e.Postings.Append(dst)
-			}
-			if err != nil {
-				return nil, damaged(err)
-			}
 		}
 	}
 	return dst, nil
