@@ -77,9 +77,6 @@ func (v *View) Pieces() (segments, runs, loose int) {
 // Has reports whether a unit is admitted.
 func (a *Admission) Has(unit int64) bool { return a.has(unit) }
 
-// Lengths are the lengths of the admitted units together.
-func (a *Admission) Lengths() (head, body int64) { return a.head, a.body }
-
 // Postings are those of the term.
 func (t *Term) Postings() []textindex.Posting { return t.postings }
 

@@ -31,8 +31,6 @@ type Admission struct {
 	v     *View
 	sets  []bitmap // by number of block
 	units int
-	head  int64 // their lengths together
-	body  int64
 }
 
 // Units is how many are admitted.
@@ -48,8 +46,6 @@ func (a *Admission) Remove(unit int64) {
 	if n, i := at(unit); a.has(unit) {
 		a.sets[n].Clear(i)
 		a.units--
-		a.head -= int64(a.v.blocks[n].headLength[i])
-		a.body -= int64(a.v.blocks[n].bodyLen[i])
 	}
 }
 
@@ -59,7 +55,7 @@ func (v *View) Admit(f *Filter) *Admission {
 	c := f.compile(v)
 	if !c.any && c.statuses == 1<<statusActive {
 		standing := v.standingAt(c.now)
-		a.sets, a.units, a.head, a.body = slices.Clone(standing.sets), standing.units, standing.head, standing.body
+		a.sets, a.units = slices.Clone(standing.sets), standing.units
 		if !c.narrow {
 			return a
 		}
@@ -76,28 +72,15 @@ func (v *View) Admit(f *Filter) *Admission {
 			c.narrowDown(b, &a.sets[n])
 		}
 	}
-	a.sum()
+	a.count()
 	return a
 }
 
-// sum counts what is admitted.
-func (a *Admission) sum() {
-	a.units, a.head, a.body = 0, 0, 0
-	for n, b := range a.v.blocks {
-		if b == nil {
-			continue
-		}
-		if set := &a.sets[n]; *set == b.live {
-			a.units += int(b.units)
-			a.head += b.headSum
-			a.body += b.bodySum
-		} else {
-			each(set, func(i int) {
-				a.units++
-				a.head += int64(b.headLength[i])
-				a.body += int64(b.bodyLen[i])
-			})
-		}
+// count counts what is admitted.
+func (a *Admission) count() {
+	a.units = 0
+	for n := range a.sets {
+		a.units += a.sets[n].Count()
 	}
 }
 
@@ -137,7 +120,7 @@ func (v *View) standingAt(now int64) *standing {
 			}
 		})
 	}
-	s.sum()
+	s.count()
 	v.lately.Store(s)
 	return s
 }
@@ -223,8 +206,9 @@ func (c *compiled) narrowDown(b *block, set *bitmap) {
 			if set[w] == 0 {
 				continue
 			}
-			set[w] &= among((*[64]uint8)(b.kind[w<<6:]), 1<<kindMemory)
-			if !c.any {
+			if c.any {
+				set[w] &= among((*[64]uint8)(b.kind[w<<6:]), 1<<kindMemory)
+			} else { // only memories have a type
 				set[w] &= among((*[64]uint8)(b.typ[w<<6:]), c.types)
 			}
 		}
