@@ -16,7 +16,7 @@ func cacheFile(t *testing.T, dir string) string {
 	t.Helper()
 	var name string
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && !strings.HasSuffix(path, ".sha256") {
+		if err == nil && !d.IsDir() && !strings.HasSuffix(path, ".sum") {
 			name = path
 		}
 		return err
@@ -81,10 +81,59 @@ func TestCacheNeverFailsAnOpen(t *testing.T) {
 		{"one bit", damaged(flipped), true},
 		{"no checksum", func(t *testing.T, dir string) {
 			damaged(code)(t, dir)
-			if err := os.Remove(cacheFile(t, dir) + ".sha256"); err != nil {
+			if err := os.Remove(cacheFile(t, dir) + ".sum"); err != nil {
 				t.Fatal(err)
 			}
 		}, true},
+		{"sealed by another engine", func(t *testing.T, dir string) {
+			damaged(code)(t, dir)
+			seal := cacheFile(t, dir) + ".sum"
+			is, err := os.ReadFile(seal)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum, by, _ := strings.Cut(string(is), " ")
+			if by == "" {
+				t.Fatalf("the seal does not say whose it is: %q", is)
+			}
+			if err := os.WriteFile(seal, []byte(sum+" v0.0.1-00000000-00000000"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"sealed, and another file looked for", func(t *testing.T, dir string) {
+			damaged(code)(t, dir)
+			name := cacheFile(t, dir)
+			for _, suffix := range []string{"", ".sum"} {
+				if err := os.Rename(name+suffix, filepath.Join(filepath.Dir(name), strings.Repeat("0", 64))+suffix); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, true},
+		{"another engine's, read-only", func(t *testing.T, dir string) {
+			damaged(code)(t, dir)
+			name := cacheFile(t, dir)
+			elsewhere := filepath.Join(filepath.Dir(name), strings.Repeat("0", 64))
+			if err := os.Rename(name, elsewhere); err != nil {
+				t.Fatal(err)
+			}
+			is, err := os.ReadFile(name + ".sum")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum, _, _ := strings.Cut(string(is), " ")
+			if err := os.WriteFile(elsewhere+".sum", []byte(sum+" v0.0.1-00000000-00000000"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range []string{dir, filepath.Dir(name)} {
+				if err := os.Chmod(d, 0o500); err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { os.Chmod(d, 0o700) })
+			}
+			if os.Geteuid() == 0 {
+				mountReadOnly(t, dir)
+			}
+		}, false},
 		{"directory for a file", func(t *testing.T, dir string) {
 			damaged(code)(t, dir)
 			name := cacheFile(t, dir)

@@ -23,15 +23,23 @@ func openFiles(t *testing.T) int {
 	return len(entries)
 }
 
-// mountReadOnly mounts a read-only file system, which stops the superuser too.
+// mountReadOnly makes what is in dir read-only, for the superuser too.
 func mountReadOnly(t *testing.T, dir string) {
 	t.Helper()
-	mount(t, dir, "size=64k", unix.MS_RDONLY)
+	mountOver(t, dir, dir, "", "", unix.MS_BIND)
+	if err := unix.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func mount(t *testing.T, dir, options string, flags uintptr) {
 	t.Helper()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", flags, options); err != nil {
+	mountOver(t, "tmpfs", dir, "tmpfs", options, flags)
+}
+
+func mountOver(t *testing.T, source, dir, kind, options string, flags uintptr) {
+	t.Helper()
+	if err := unix.Mount(source, dir, kind, flags, options); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatalf("cannot mount a file system, and CI has to: %v", err)
 		}

@@ -2,15 +2,16 @@ package sqlite
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/bits"
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+	"golang.org/x/sys/cpu"
 )
 
 // engine is what the driver compiles, once a process.
@@ -29,6 +31,9 @@ var engine struct {
 	cacheDir string // the cache in use, or ""
 	noCache  string // why there is none, or ""
 }
+
+// Prepare does what the first Open of a process begins with. Its failure is Open's.
+func Prepare(cacheDir string) { _ = startEngine(cacheDir) }
 
 // startEngine compiles SQLite or fetches it compiled from the cache. The first
 // call decides: the driver keeps what it has, a failure too. So the cache is
@@ -68,7 +73,8 @@ func engineConfig() wazero.RuntimeConfig {
 }
 
 // openCache opens the directory and has SQLite compiled into it or loaded from
-// it. The error says why it cannot be used. release is to be called after the
+// it, unless this engine has done so before and the file is what it was then: that
+// takes as long as the driver's own loading. The error says why it cannot be used. release is to be called after the
 // driver has fetched its own copy.
 //
 // What is loaded is machine code, so it is run only if it is what this program
@@ -98,9 +104,12 @@ func openCache(cfg wazero.RuntimeConfig, dir string) (_ wazero.CompilationCache,
 			_ = cache.Close(ctx)
 		}
 	}()
-	verified, err := verifyCache(dir)
+	loads, verified, err := verifyCache(dir)
 	if err != nil {
 		return nil, nil, err
+	}
+	if loads {
+		return cache, func() {}, nil // what this very engine has loaded or written before
 	}
 	if !verified {
 		// Compiling costs a second: know beforehand that the result can be kept.
@@ -116,14 +125,51 @@ func openCache(cfg wazero.RuntimeConfig, dir string) (_ wazero.CompilationCache,
 		_ = rt.Close(ctx)
 		return nil, nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	if err := sealCache(dir); err != nil {
+	if err := sealCache(dir, engineIdentity()); err != nil {
 		// Of no consequence but that the next process compiles again.
 		engine.noCache = err.Error()
 	}
 	return cache, func() { _ = rt.Close(ctx) }, nil
 }
 
-const sumSuffix = ".sha256"
+// sumSuffix is that of the files with checksums. They guard against damage, not
+// against malice: who may write the one may write the other.
+const sumSuffix = ".sum"
+
+// engineIdentity stands for what decides under which name the runtime looks for its
+// file, and what it makes of it: its version, what it compiles, the processor. Empty is
+// not known.
+var engineIdentity = sync.OnceValue(func() string {
+	version := runtimeVersion()
+	if version == "" {
+		return ""
+	}
+	processor := fmt.Sprintf("%s %+v %+v", runtime.GOARCH, cpu.X86, cpu.ARM64)
+	return fmt.Sprintf("%s-%08x-%08x", version, crc32.Checksum(sqlite3.Binary, castagnoli), crc32.Checksum([]byte(processor), castagnoli))
+})
+
+// runtimeVersion is the version of wazero. A program that does not know what it was
+// built from, a test for one, stands for itself.
+func runtimeVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dep := range info.Deps {
+			if dep.Path == "github.com/tetratelabs/wazero" && dep.Replace == nil {
+				return dep.Version
+			}
+		}
+	}
+	name, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	fi, err := os.Stat(name)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("dev.%d.%d", fi.Size(), fi.ModTime().UnixNano())
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli) // the processor computes it
 
 // cacheFiles lists the runtime's files under dir: one for each of its versions,
 // and kind of processor.
@@ -150,12 +196,13 @@ func cacheFiles(dir string) ([]string, error) {
 	return files, nil
 }
 
-// verifyCache removes every file that does not have its checksum and reports
-// whether one is left. The error is that of a file that cannot be removed.
-func verifyCache(dir string) (found bool, err error) {
+// verifyCache removes every file that does not have its checksum and reports whether
+// one is left, and whether one is that this engine has used before: then there is
+// nothing to try out. The error is that of a file that cannot be removed.
+func verifyCache(dir string) (loads, found bool, err error) {
 	files, err := cacheFiles(dir)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	for _, name := range files {
 		if strings.HasSuffix(name, sumSuffix) {
@@ -170,54 +217,61 @@ func verifyCache(dir string) (found bool, err error) {
 		}
 		sum, err := fileSum(name)
 		if err == nil {
-			var want []byte
-			if want, err = os.ReadFile(name + sumSuffix); err == nil && string(want) == sum {
-				found = true
-				continue
+			var seal []byte
+			if seal, err = os.ReadFile(name + sumSuffix); err == nil {
+				want, by, _ := strings.Cut(string(seal), " ")
+				if want == sum {
+					found = true
+					loads = loads || by != "" && by == engineIdentity()
+					continue
+				}
 			}
 		}
 		if err := os.RemoveAll(name); err != nil {
-			return false, fmt.Errorf("unverified cache file: %w", err)
+			return false, false, fmt.Errorf("unverified cache file: %w", err)
 		}
 	}
-	return found, nil
+	return loads, found, nil
 }
 
-// sealCache writes the checksum of every file that has none.
-func sealCache(dir string) error {
+// sealCache writes the checksum of every file that has none, and the identity of the
+// engine that has just used it. Where there is one file, that is what it has used.
+func sealCache(dir, identity string) error {
 	files, err := cacheFiles(dir)
 	if err != nil {
 		return err
 	}
+	files = slices.DeleteFunc(files, func(name string) bool {
+		return strings.HasSuffix(name, sumSuffix) || strings.HasSuffix(name, ".tmp")
+	})
 	for _, name := range files {
-		if strings.HasSuffix(name, sumSuffix) || strings.HasSuffix(name, ".tmp") {
-			continue
-		}
-		if _, err := os.Stat(name + sumSuffix); err == nil {
+		if _, err := os.Stat(name + sumSuffix); err == nil && len(files) > 1 {
 			continue
 		}
 		sum, err := fileSum(name)
 		if err != nil {
 			return err
 		}
-		if err := writeWhole(name+sumSuffix, sum); err != nil {
+		if err := writeWhole(name+sumSuffix, sum+" "+identity); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// fileSum is the size and CRC-32C of a file.
 func fileSum(name string) (string, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	h := crc32.New(castagnoli)
+	n, err := io.Copy(h, f)
+	if err != nil {
 		return "", err
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return fmt.Sprintf("%d-%08x", n, h.Sum32()), nil
 }
 
 // writeWhole writes a file that is there whole or not at all.
