@@ -32,14 +32,23 @@ type layer struct {
 // so that one package changes the day the driver does.
 var layers = []layer{
 	{packages: "cmd/...", internal: []string{"adapters/..."}},
+	{packages: "examples/deploy", tests: []string{"go.yaml.in/yaml/v3", "golang.org/x/sys"}}, // files for operators, and their tests
 	{packages: "examples/...", internal: []string{".", "adapters/..."}},
 	{packages: "internal/evaltable", internal: []string{".", "adapters/embedders", "adapters/evaluation"}}, // a program: it stands where cmd does
+	{packages: "adapters/periodic", internal: []string{".", "adapters/wire"}, tests: []string{"adapters/atocoretest"}},
+	{packages: "adapters/wire", internal: []string{"."}},
+	{
+		packages: "adapters/httpapi",
+		internal: []string{".", "adapters/wire"},
+		external: []string{"github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
+		tests:    []string{"golang.org/x/sys"},
+	},
 	{packages: "adapters/evaluation", internal: []string{"."}, tests: []string{"adapters/atocoretest"}},
 	{
 		packages: "adapters/cli",
-		internal: []string{".", "adapters/embedders", "adapters/evaluation", "docs"},
+		internal: []string{".", "adapters/embedders", "adapters/evaluation", "adapters/hooks", "adapters/httpapi", "adapters/importers", "adapters/mcpserver", "adapters/periodic", "adapters/wire", "docs"},
 		external: []string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "go.yaml.in/yaml/v3", "golang.org/x/term"},
-		tests:    []string{"backup", "restore", "github.com/rogpeppe/go-internal", "golang.org/x/sys"}, // their codes stand in docs
+		tests:    []string{"backup", "restore", "github.com/modelcontextprotocol/go-sdk", "github.com/rogpeppe/go-internal", "golang.org/x/sys"}, // their codes stand in docs
 	},
 	{
 		// For the tests of programs: like them it uses the root, and restore for
@@ -49,7 +58,14 @@ var layers = []layer{
 		internal: []string{".", "restore"},
 		external: []string{"github.com/google/go-cmp"},
 	},
+	{
+		packages: "adapters/mcpserver",
+		internal: []string{".", "adapters/wire"},
+		external: []string{"github.com/google/jsonschema-go", "github.com/modelcontextprotocol/go-sdk"},
+		tests:    []string{"adapters/atocoretest"},
+	},
 	{packages: "adapters/embedders", internal: []string{".", "adapters/embedders/..."}, tests: []string{"docs", "adapters/atocoretest"}},
+	{packages: "adapters/hooks", internal: []string{"."}, external: []string{"github.com/rogpeppe/go-internal"}, tests: []string{"adapters/atocoretest"}}, // its diff
 	{packages: "adapters/embedders/openai", internal: []string{"."}, tests: []string{"adapters/atocoretest"}},
 	{packages: "adapters/embedders/cached", internal: []string{"."}, tests: []string{"adapters/atocoretest"}},
 	{
@@ -60,10 +76,17 @@ var layers = []layer{
 	},
 	{packages: "adapters/embedders/static/internal/safetensors"},
 	{packages: "adapters/embedders/static/internal/tokenizer", external: []string{"github.com/rivo/uniseg", "golang.org/x/text"}},
+	{
+		// Other programs' databases are no business of the root's, nor is the syntax of
+		// notes; who knows the driver, and Markdown, is internal all the same.
+		packages: "adapters/importers",
+		internal: []string{".", "internal/foreign", "internal/markdown"},
+		tests:    []string{"adapters/atocoretest", "internal/sqlite"}, // to make databases that lag, lie or are damaged
+	},
 	{packages: "docs"}, // the pages, embedded
 	{
 		packages: ".",
-		internal: []string{"backup", "restore", "internal/analysis", "internal/hashembed", "internal/index", "internal/lockfile", "internal/markdown", "internal/schema", "internal/sqlite"},
+		internal: []string{"backup", "restore", "internal/analysis", "internal/hashembed", "internal/index", "internal/lockfile", "internal/markdown", "internal/propose", "internal/redact", "internal/schema", "internal/sqlite"},
 		external: []string{"github.com/oklog/ulid/v2", "golang.org/x/text"},
 		tests:    []string{"internal/benchtext", "golang.org/x/sys"},
 	},
@@ -77,11 +100,14 @@ var layers = []layer{
 	{packages: "internal/schema", internal: []string{"internal/index", "internal/sqlite"}},
 	{packages: "internal/index", internal: []string{"internal/hashembed", "internal/sqlite", "internal/textindex", "internal/vectorindex"}, tests: []string{"internal/benchtext", "internal/schema"}},
 	{packages: "internal/textindex"},
+	{packages: "internal/redact"},
+	{packages: "internal/propose", tests: []string{"github.com/google/go-cmp"}},
 	{
 		packages: "internal/sqlite/...",
 		internal: []string{"internal/lockfile", "internal/sqlite/..."},
 		external: []string{"github.com/ncruces/go-sqlite3", "github.com/asg017/sqlite-vec-go-bindings", "github.com/tetratelabs/wazero", "golang.org/x/sys"},
 	},
+	{packages: "internal/foreign", internal: []string{"internal/sqlite"}}, // other programs' databases, copied and read
 	{packages: "internal/owner"},
 	{packages: "internal/lockfile", external: []string{"golang.org/x/sys"}},
 	{packages: "internal/vectorindex", tests: []string{"internal/vectorindex/clustered"}},
