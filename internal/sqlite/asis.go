@@ -70,7 +70,7 @@ func OpenImmutable(ctx context.Context, c Config) (*DB, error) {
 	return db, ctx.Err()
 }
 
-func (db *DB) readOnly() bool { return db.cfg.asIs || db.cfg.immutable }
+func (db *DB) readOnly() bool { return db.cfg.asIs || db.cfg.immutable || db.cfg.foreign }
 
 // Edit changes a file that the caller alone knows, a copy say: fn runs in one
 // transaction, the free pages are given back if vacuum is set, and what is left is

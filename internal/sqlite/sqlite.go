@@ -154,6 +154,7 @@ type Config struct {
 
 	immutable bool // nobody changes the file
 	asIs      bool // of any schema, and not to be written
+	foreign   bool // a copy of another program's, and not to be written
 
 	// For tests: vfs replaces the file system, opening hears of the database
 	// before anything is done with it, groupAge replaces the constant.
