@@ -18,7 +18,7 @@
 // A write that has returned without an error is on the disk (see Durability)
 // and in the journal, which the same transaction extends. A call that returns
 // an error has changed nothing, except for those that work in steps and keep
-// the steps that are done: Ingest, EmbedPending, Reindex, Repair, and Forget
+// the steps that are done: Ingest, Import, EmbedPending, Reindex, Repair, and Forget
 // once its transaction is committed. Any number of processes may have a store open
 // at once: one writes at a time, readers never wait. Every method is safe for
 // concurrent use; every method that reads or writes takes a context and gives
@@ -124,14 +124,22 @@ type Store struct {
 	trusting sync.Mutex // one measurement of trust at a time
 	embedder Embedder   // nil with NoEmbedder
 	log      *slog.Logger
+	file     os.FileInfo // of the database, as it was opened
 
 	purgeOwed atomic.Bool // whether the log may hold what was forgotten
+	damaged   atomic.Bool // whether a read or a write has met damage
 
 	idMu    sync.Mutex
 	entropy io.Reader
 
 	close func() error
 }
+
+// Prepare loads the engine, or compiles it, which the first Open of a process would do
+// otherwise: a program that must be quick calls it in a goroutine of its own, beside what
+// it has to do before it opens a store. compileCache is Options.CompileCache. What fails
+// is for Open to report.
+func Prepare(compileCache string) { sqlite.Prepare(compileCache) }
 
 // Open opens the store in dir, makes it where there is none (and dir itself),
 // migrates one that an older version wrote, and finishes a restore that was
@@ -203,6 +211,9 @@ func Open(ctx context.Context, dir string, o *Options) (*Store, error) {
 		s.upkeep.stop()
 		return s.db.Close()
 	})
+	if s.file, err = os.Stat(filepath.Join(abs, databaseName)); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", abs, sqlite.FileError("look at", databaseName, err)), s.Close())
+	}
 	if err := s.begin(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", abs, err), s.Close())
 	}

@@ -23,6 +23,7 @@ const (
 	entityDocument    = "document"
 	entityInteraction = "interaction"
 	entityTombstone   = "tombstone"
+	entityImport      = "import"
 )
 
 // A change is one write transaction with what its parts share. Every mutation
@@ -36,6 +37,7 @@ type change struct {
 	actor   string
 	vectors map[string][]float32 // by text; an empty vector: nothing to embed
 	space   int64                // the active space if it is the embedder's, or 0
+	dry     bool                 // it will be taken back: what search reads is left alone
 }
 
 // write embeds the texts that fn is about to index, outside the write lock,
@@ -67,6 +69,7 @@ func (s *Store) write(ctx context.Context, texts []string, fn func(*change) erro
 		waiting, err = tx.QueryRow(func(sqlite.Row) {}, `SELECT 1 FROM embedding_queue LIMIT 1`)
 		return err
 	})
+	s.noteDamage(err)
 	if err == nil && waiting {
 		s.drain(ctx)
 	}
@@ -81,7 +84,9 @@ func (s *Store) write(ctx context.Context, texts []string, fn func(*change) erro
 
 // read runs fn on one consistent view of the store.
 func (s *Store) read(ctx context.Context, fn func(*sqlite.Tx) error) error {
-	return s.db.Read(ctx, fn)
+	err := s.db.Read(ctx, fn)
+	s.noteDamage(err)
+	return err
 }
 
 // listing yields what list passes on, on one consistent view of the store, and
@@ -182,6 +187,9 @@ func (u *unit) terms() (head, body []string) {
 // index writes the unit's row, terms and vector, touching only what differs from
 // what is there.
 func (c *change) index(u unit) error {
+	if c.dry {
+		return nil
+	}
 	row := u.row()
 	n, fresh, err := c.ix.Put(&row, u.terms)
 	if err != nil || !fresh {
@@ -201,7 +209,12 @@ func (c *change) indexVector(n int64, text string) error {
 }
 
 // unindex removes a unit from everything that search reads.
-func (c *change) unindex(id string) error { return c.ix.Remove(id) }
+func (c *change) unindex(id string) error {
+	if c.dry {
+		return nil
+	}
+	return c.ix.Remove(id)
+}
 
 // inThread is the place of a record among those of its thread: when it was made,
 // and which piece of it this is. Of the same microsecond the one that was indexed

@@ -30,7 +30,9 @@ type Policy struct {
 	KeepLabels []string
 }
 
-func (p Policy) check() error {
+// Check fails with [ErrInvalid] where the policy is none: it keeps nothing, or less
+// than that.
+func (p Policy) Check() error {
 	counts := []int{p.KeepLast, p.KeepHourly, p.KeepDaily, p.KeepWeekly, p.KeepMonthly, p.KeepYearly}
 	switch {
 	case slices.Min(counts) < 0 || p.KeepWithin < 0:

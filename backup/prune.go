@@ -43,7 +43,7 @@ type Decision struct {
 // deadline; of the file system. The report has what was removed until then.
 func Prune(ctx context.Context, c Config, p Policy, o PruneOptions) (PruneReport, error) {
 	report := PruneReport{DryRun: o.DryRun, Kept: []Decision{}, Removed: []Decision{}}
-	if err := p.check(); err != nil {
+	if err := p.Check(); err != nil {
 		return report, fmt.Errorf("prune: %w", err)
 	}
 	if err := c.Check(); err != nil {
