@@ -110,6 +110,7 @@ func (se *search) read(tx *sqlite.Tx) (question, error) {
 	terms := analysis.Query(se.q.Text)
 	found := make([]index.Term, len(terms))
 	mass := map[int]float64{} // by word: of its rarest form
+	se.asked = gauge{terms: slices.Clone(terms), found: make([]int, len(terms)), units: se.view.Units()}
 	known := map[int]bool{}
 	for i, t := range terms {
 		var err error
@@ -117,6 +118,7 @@ func (se *search) read(tx *sqlite.Tx) (question, error) {
 			return question{}, err
 		}
 		found[i].Count = t.Count
+		se.asked.found[i] = found[i].Units()
 		df, units := float64(found[i].Units()), float64(se.view.Units())
 		mass[t.Word] = max(mass[t.Word], math.Log1p((max(units, df)-df+0.5)/(df+0.5)))
 		if df > 0 {

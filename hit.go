@@ -177,10 +177,7 @@ func (c *candidate) fillChunk(d *documentRecord, ch *Chunk) {
 		Start: ch.Start, End: ch.End, Project: d.Project, Speaker: d.Speaker, Tags: d.Tags, Time: firstTime(d.Time, d.UpdatedAt)})
 }
 
-func (c *candidate) fillState(e *StateEntry) {
-	c.fill(Hit{ID: e.ID, Kind: KindState, Text: e.Key + ": " + e.Value, Project: e.Project, Time: e.UpdatedAt, Title: e.Category,
-		Source: cmp.Or(e.Source, "state:"+e.Project+"/"+e.Category+"/"+e.Key)})
-}
+func (c *candidate) fillState(e *StateEntry) { c.fill(e.Hit()) }
 
 // findHeirs pairs the document's pieces with the present chunks that have the
 // same text, one each: where several have it, those in the same place or under

@@ -67,10 +67,18 @@ var tiers = []struct {
 type ContextRequest struct {
 	Prompt  string // what the pack is for; at most MaxQueryBytes
 	Project string // a project's name or alias; its state comes first. Empty is every project, and state that matches
+	Global  bool   // only what belongs to no project, where Project is empty
 	Budget  int    // how long the pack's text may be, in Unit; 0 is 2000
 	Unit    Unit   // empty is Tokens
 	Format  Format // empty is Markdown
 	AsOf    time.Time
+
+	// MinRelevance is how relevant to the prompt, from 0 to 1, a record has to be. What
+	// is less so is left out, and with nothing else what is in without matching the
+	// prompt is left out as well: the pack is empty. It is measured by how many of the
+	// prompt's words the record has, each by how rare it is, whatever else is found.
+	// 0 asks for nothing; about 0.35 keeps out what is not about the prompt.
+	MinRelevance float64
 }
 
 // A Pack is a context for a prompt. The same store and request give the same
@@ -146,6 +154,9 @@ func (req *ContextRequest) normalise() error {
 	if req.Format != Markdown && req.Format != PlainText && req.Format != JSONFormat {
 		return invalid("format", fmt.Sprintf("%q is not a format", req.Format), "use markdown, text or json")
 	}
+	if !(req.MinRelevance >= 0 && req.MinRelevance <= 1) { // also refuses NaN
+		return invalid("min_relevance", fmt.Sprintf("%v is not between 0 and 1", req.MinRelevance), "")
+	}
 	q := Query{Text: req.Prompt}
 	return q.validate()
 }
@@ -155,6 +166,8 @@ type packing struct {
 	r     *Retriever
 	req   ContextRequest
 	notes []string
+
+	irrelevant []Omission
 
 	offered []offer // by tier, then as offer orders them
 	chosen  []int   // indexes into offered, ascending
@@ -170,13 +183,16 @@ func (b *packing) collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if b.req.Global && b.req.Project == "" {
+		se.project = noProject
+	}
 	var state []StateEntry
 	var always []Memory
 	err = b.r.s.read(ctx, func(tx *sqlite.Tx) error {
 		if err := se.run(ctx, tx); err != nil {
 			return err
 		}
-		if se.project != "" {
+		if se.project != "" && se.project != noProject {
 			f := StateFilter{Project: se.project, AsOf: b.req.AsOf}
 			var err error
 			if state, err = f.state(tx); err != nil {
@@ -195,10 +211,29 @@ func (b *packing) collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found := se.results()
-	b.notes = found.Notes
-	b.offer(found.Hits, state, always)
+	b.notes = se.notes
+	if b.req.MinRelevance > 0 && !b.leaveOutIrrelevant(&se) {
+		b.notes = append(slices.Clone(b.notes), "nothing is relevant enough to the prompt")
+		return nil
+	}
+	b.offer(se.results().Hits, state, always)
 	return nil
+}
+
+// leaveOutIrrelevant drops the candidates that are not relevant enough, and reports
+// whether one is left.
+func (b *packing) leaveOutIrrelevant(se *search) bool {
+	kept := make([]*candidate, 0, len(se.candidates))
+	for _, c := range se.candidates {
+		if se.relevance(c) >= b.req.MinRelevance {
+			kept = append(kept, c)
+			continue
+		}
+		b.irrelevant = append(b.irrelevant, Omission{ID: c.hit.ID, Kind: c.hit.Kind, Tier: tierOf(&c.hit), Source: c.hit.Source,
+			Reason: "not relevant enough to the prompt"})
+	}
+	se.candidates = kept
+	return len(kept) > 0
 }
 
 // newest returns the memories of a type that are in without matching the
@@ -296,6 +331,13 @@ func (b *packing) pack() Pack {
 			break
 		}
 		p.Omitted = append(p.Omitted, Omission{ID: o.item.ID, Kind: o.item.Kind, Tier: o.item.Tier, Source: o.item.Source, Reason: o.omitted})
+	}
+	for _, o := range b.irrelevant {
+		in := slices.ContainsFunc(p.Items, func(it PackItem) bool { return it.ID == o.ID })
+		in = in || slices.ContainsFunc(p.Omitted, func(p Omission) bool { return p.ID == o.ID })
+		if !in && len(p.Omitted) < maxOmitted {
+			p.Omitted = append(p.Omitted, o)
+		}
 	}
 	return p
 }

@@ -204,7 +204,12 @@ func nearlySame(a, b *offer) bool {
 	if a.item.Kind == KindChunk && b.item.Kind == KindChunk {
 		return similar(a.words, b.words)
 	}
-	short, long := a.terms, b.terms
+	return restates(a.terms, b.terms)
+}
+
+// restates reports whether two statements, as the terms of their texts, say the same.
+func restates(a, b []string) bool {
+	short, long := a, b
 	if len(short) > len(long) {
 		short, long = long, short
 	}

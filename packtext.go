@@ -205,13 +205,7 @@ func (s *shownItem) write(out *strings.Builder) {
 		out.WriteString(" › " + s.Heading)
 	}
 	out.WriteByte('\n')
-	for line := range strings.SplitSeq(s.Text, "\n") {
-		out.WriteByte('>')
-		if line != "" {
-			out.WriteString(" " + line)
-		}
-		out.WriteByte('\n')
-	}
+	quoteLines(out, s.Text)
 }
 
 // encodeJSON is v on one line, with <, > and & as they are: an escape costs

@@ -228,12 +228,17 @@ type search struct {
 	admitted   *index.Admission
 	seq        int64    // the last journal entry of the time that is asked for
 	words      []string // that the index knows
+	asked      gauge
 	trust      spaceTrust
 	weight     float64 // of the vector side
 	candidates []*candidate
 	replacedBy map[string]string // of every memory that was looked at, by ID
 	elsewhere  []ProjectCount
 }
+
+// noProject is the project of a search among what belongs to none: no project has a
+// name with a control character.
+const noProject = "\x00"
 
 // A candidate is a unit that may become a hit.
 type candidate struct {
@@ -352,7 +357,7 @@ func (se *search) run(ctx context.Context, tx *sqlite.Tx) error {
 	if err := se.loadBest(tx); err != nil {
 		return err
 	}
-	if len(se.candidates) == 0 && se.project != "" {
+	if len(se.candidates) == 0 && se.project != "" && se.project != noProject {
 		return se.lookElsewhere(tx)
 	}
 	return nil

@@ -45,6 +45,12 @@ func (e *StateEntry) unit() unit {
 
 func (e *StateEntry) embedText() string { return e.Key + ": " + e.Value }
 
+// Hit is the entry as a search finds it.
+func (e *StateEntry) Hit() Hit {
+	return Hit{ID: e.ID, Kind: KindState, Text: e.Key + ": " + e.Value, Project: e.Project, Time: e.UpdatedAt, Title: e.Category,
+		Source: cmp.Or(e.Source, "state:"+e.Project+"/"+e.Category+"/"+e.Key)}
+}
+
 func (e *StateEntry) validate() error {
 	switch {
 	case e.Project == "":
