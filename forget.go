@@ -28,6 +28,10 @@ type tombstone struct {
 	Entity      string    `json:"entity"`
 	Reason      string    `json:"reason"`
 	ForgottenAt time.Time `json:"forgotten_at"`
+
+	// Proposal is the key by which a forgotten proposal stays away. It is in the
+	// journal alone.
+	Proposal string `json:"proposal,omitempty"`
 }
 
 // Forget removes records for good: from the rows, full text, vectors, kept
@@ -138,7 +142,7 @@ func (c *change) originalsOf(id string, sums []string) ([]string, error) {
 func (c *change) entityOf(id string) (string, error) {
 	var entity string
 	found, err := c.tx.QueryRow(func(r sqlite.Row) { entity = r.Text(0) },
-		`SELECT entity FROM journal WHERE entity_id = ? AND entity <> 'project' ORDER BY seq DESC LIMIT 1`, id)
+		`SELECT entity FROM journal WHERE entity_id = ? AND entity NOT IN ('project', 'import') ORDER BY seq DESC LIMIT 1`, id)
 	switch {
 	case err != nil:
 		return "", err
@@ -159,7 +163,13 @@ func (c *change) entityOf(id string) (string, error) {
 }
 
 func (c *change) forget(entity, id, reason string) error {
+	proposal := ""
 	if entity == entityMemory {
+		m, err := memoryByID(c.tx, id)
+		if err != nil && !isNotFound(err) {
+			return err
+		}
+		proposal = m.Metadata[proposalKey]
 		if err := c.unchain(id); err != nil {
 			return err
 		}
@@ -170,7 +180,7 @@ func (c *change) forget(entity, id, reason string) error {
 	if _, err := c.tx.Exec(`UPDATE journal SET before = NULL, after = NULL WHERE entity_id = ? AND entity = ?`, id, entity); err != nil {
 		return err
 	}
-	t := tombstone{ID: id, Entity: entity, Reason: reason, ForgottenAt: c.now}
+	t := tombstone{ID: id, Entity: entity, Reason: reason, ForgottenAt: c.now, Proposal: proposal}
 	if err := insertTombstone(c.tx, &t); err != nil {
 		return err
 	}
@@ -223,6 +233,11 @@ func (c *change) deleteRecord(entity, id string) error {
 	units := []string{id}
 	var query string
 	switch entity {
+	case entityProject:
+		if _, err := c.tx.Exec(`DELETE FROM project_names WHERE project = ?`, id); err != nil {
+			return err
+		}
+		query, units = `DELETE FROM projects WHERE name = ?`, nil
 	case entityMemory:
 		query = `DELETE FROM memories WHERE id = ?`
 	case entityState:

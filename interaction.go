@@ -57,6 +57,11 @@ func (i *Interaction) validate() error {
 	if i.ID != "" {
 		return invalid("id", "is given", "the store assigns IDs")
 	}
+	return i.checkContent()
+}
+
+// checkContent holds what was said to its bounds.
+func (i *Interaction) checkContent() error {
 	if strings.TrimSpace(i.Prompt+i.Response) == "" {
 		return invalid("prompt", "and response are empty", "")
 	}
@@ -71,12 +76,14 @@ func (i *Interaction) validate() error {
 	)
 }
 
-// Capture stores an interaction and returns it as stored.
+// Capture stores an interaction, cleaned as Clean does it, and returns it as
+// stored. It fails with ErrInvalid also where nothing is left of prompt and response.
 func (s *Store) Capture(ctx context.Context, i Interaction) (Interaction, error) {
-	if err := i.validate(); err != nil {
+	i, err := i.checked()
+	if err != nil {
 		return Interaction{}, fmt.Errorf("capture: %w", err)
 	}
-	err := s.write(ctx, []string{i.embedText()}, func(c *change) error {
+	err = s.write(ctx, []string{i.embedText()}, func(c *change) error {
 		next, err := c.capture(i)
 		if err == nil {
 			i = next
@@ -89,6 +96,18 @@ func (s *Store) Capture(ctx context.Context, i Interaction) (Interaction, error)
 	return i, nil
 }
 
+// checked is the interaction as it may be stored: valid, and clean.
+func (i Interaction) checked() (Interaction, error) {
+	if err := i.validate(); err != nil {
+		return i, err
+	}
+	i = i.Clean()
+	if i.Prompt+i.Response == "" {
+		return i, invalid("prompt", "and response are empty once what must not be stored is taken out", "")
+	}
+	return i, i.validate()
+}
+
 func (c *change) capture(i Interaction) (Interaction, error) {
 	if i.Project != "" {
 		p, err := projectNamed(c.tx, i.Project)
@@ -97,14 +116,8 @@ func (c *change) capture(i Interaction) (Interaction, error) {
 		}
 		i.Project = p
 	}
-	if i.Turn != "" {
-		var old Interaction
-		found, err := c.tx.QueryRow(func(r sqlite.Row) { scanInteraction(r, &old) },
-			`SELECT `+interactionColumns+` FROM interactions WHERE client = ? AND session = ? AND turn = ? AND turn <> ''`,
-			i.Client, i.Session, i.Turn)
-		if err != nil || found {
-			return old, err
-		}
+	if old, found, err := interactionByTurn(c.tx, &i); err != nil || found {
+		return old, err
 	}
 	i.ID, i.Actor = c.s.newID(), c.actor
 	i.CreatedAt = storedTime(firstTime(i.CreatedAt, c.now))
@@ -155,7 +168,17 @@ func (c *change) putInteraction(op string, before, after *Interaction) error {
 const interactionColumns = `id, project, session, turn, client, actor, prompt, response, metadata, created_at`
 
 func insertInteraction(tx *sqlite.Tx, i *Interaction) error {
-	_, err := tx.Exec(`INSERT INTO interactions (`+interactionColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err := tx.Exec(`INSERT INTO interactions (`+interactionColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET
+			project = excluded.project,
+			session = excluded.session,
+			turn = excluded.turn,
+			client = excluded.client,
+			actor = excluded.actor,
+			prompt = excluded.prompt,
+			response = excluded.response,
+			metadata = excluded.metadata,
+			created_at = excluded.created_at`,
 		i.ID, nullString(i.Project), i.Session, i.Turn, i.Client, i.Actor, i.Prompt, i.Response,
 		jsonText(i.Metadata, "{}"), timeText(i.CreatedAt))
 	return err
@@ -174,6 +197,17 @@ func scanInteraction(r sqlite.Row, i *Interaction) {
 		Metadata:  parseMetadata(r.Text(8)),
 		CreatedAt: parseTime(r.Text(9)),
 	}
+}
+
+// interactionByTurn finds what was captured as the turn of i, which may be none.
+func interactionByTurn(tx *sqlite.Tx, i *Interaction) (old Interaction, found bool, err error) {
+	if i.Turn == "" {
+		return old, false, nil
+	}
+	found, err = tx.QueryRow(func(r sqlite.Row) { scanInteraction(r, &old) },
+		`SELECT `+interactionColumns+` FROM interactions WHERE client = ? AND session = ? AND turn = ? AND turn <> ''`,
+		i.Client, i.Session, i.Turn)
+	return old, found, err
 }
 
 func interactionByID(tx *sqlite.Tx, id string) (i Interaction, found bool, err error) {

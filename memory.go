@@ -131,11 +131,8 @@ func (m *Memory) unit() unit {
 }
 
 func (m *Memory) validate(field string) error {
-	switch {
-	case m.Type == "":
-		return invalid(field+"type", "is missing", "use one of "+joinNames(memoryTypes))
-	case !slices.Contains(memoryTypes, m.Type):
-		return invalid(field+"type", fmt.Sprintf("%q is not a memory type", m.Type), "use one of "+joinNames(memoryTypes))
+	if err := m.checkType(field); err != nil {
+		return err
 	}
 	switch {
 	case m.ID != "":
@@ -144,10 +141,26 @@ func (m *Memory) validate(field string) error {
 		return invalid(field+"status", "fields of the life cycle are given", "use Supersede, Invalidate or Reinforce")
 	case m.Status != "" && m.Status != Candidate && m.Status != Active:
 		return invalid(field+"status", fmt.Sprintf("%q is not how a memory begins", m.Status), "use candidate or active")
-	case !(m.Confidence >= 0 && m.Confidence <= 1): // also refuses NaN
-		return invalid(field+"confidence", fmt.Sprintf("%v is not between 0 and 1", m.Confidence), "")
 	case !m.ValidFrom.IsZero() && !m.ValidUntil.IsZero() && !storedTime(m.ValidFrom).Before(storedTime(m.ValidUntil)):
 		return invalid(field+"valid_until", "is not after valid_from", "")
+	}
+	return m.checkStatement(field)
+}
+
+func (m *Memory) checkType(field string) error {
+	switch {
+	case m.Type == "":
+		return invalid(field+"type", "is missing", "use one of "+joinNames(memoryTypes))
+	case !slices.Contains(memoryTypes, m.Type):
+		return invalid(field+"type", fmt.Sprintf("%q is not a memory type", m.Type), "use one of "+joinNames(memoryTypes))
+	}
+	return nil
+}
+
+// checkStatement holds what the memory says to its bounds.
+func (m *Memory) checkStatement(field string) error {
+	if !(m.Confidence >= 0 && m.Confidence <= 1) { // also refuses NaN
+		return invalid(field+"confidence", fmt.Sprintf("%v is not between 0 and 1", m.Confidence), "")
 	}
 	return firstError(
 		checkText(field+"content", m.Content, MaxMemoryBytes, "ingest longer texts as documents"),

@@ -24,9 +24,10 @@ var update = flag.Bool("update", false, "write testdata/schema.sql anew")
 // migrations pins what each step is. A step that has been released is never
 // changed: add another, and its hash here.
 var migrations = map[string]string{
-	"0001_init.sql":   "46298abf2691527a87a0ff0c273262e556f8a055743f8bd9e9d872d942c5bc85",
-	"0003_index.sql":  "fe1cc18e49c35956ec5683332943cce38801cc2013958474cd20944d51bb2fd3",
-	"0002_drills.sql": "b43d6c53de6b9ebb9402642a50574761c4be27c71d1f6ef2e5934356f28b92ad",
+	"0001_init.sql":      "46298abf2691527a87a0ff0c273262e556f8a055743f8bd9e9d872d942c5bc85",
+	"0003_index.sql":     "fe1cc18e49c35956ec5683332943cce38801cc2013958474cd20944d51bb2fd3",
+	"0002_drills.sql":    "b43d6c53de6b9ebb9402642a50574761c4be27c71d1f6ef2e5934356f28b92ad",
+	"0004_proposals.sql": "bed00777abbca7dcd99c1606a7b6aa3c3113149b8f10010afbe9bea7625e27d0",
 }
 
 // golden is the digest of the rows in testdata/rows.sql. Digests are stored in

@@ -6,12 +6,18 @@ CREATE INDEX documents_sha256 ON documents (sha256);
 CREATE UNIQUE INDEX interactions_turn ON interactions (client, session, turn) WHERE turn <> '';
 -- index journal_entity on journal
 CREATE INDEX journal_entity ON journal (entity_id, seq);
+-- index journal_proposal on journal
+CREATE INDEX journal_proposal ON journal (after ->> '$.proposal')
+WHERE entity = 'tombstone' AND after ->> '$.proposal' IS NOT NULL;
 -- index journal_time on journal
 CREATE INDEX journal_time ON journal (time, seq);
 -- index memories_live on memories
 CREATE UNIQUE INDEX memories_live ON memories (content_key) WHERE status IN ('candidate', 'active');
 -- index memories_project on memories
 CREATE INDEX memories_project ON memories (project, status, id);
+-- index memories_proposal on memories
+CREATE INDEX memories_proposal ON memories (metadata ->> '$.proposal')
+WHERE metadata ->> '$.proposal' IS NOT NULL;
 -- index memories_type on memories
 CREATE INDEX memories_type ON memories (status, type, id);
 -- index spaces_active on spaces
