@@ -377,3 +377,30 @@ func ExampleQuery_asOf() {
 	// The price is 25 euros.
 	// The price is 20 euros.
 }
+
+// Records of another program go into a store, and out of it again.
+func ExampleStore_Import() {
+	ctx := context.Background()
+	store, done := exampleStore(ctx, nil)
+	defer done()
+	file := strings.NewReader(`{"key":"1","memory":{"type":"knowledge","content":"The ferry leaves on Thursdays."}}
+{"key":"2","memory":{"type":"fact","content":"The crane is at berth 4."}}
+`)
+	report, err := store.Import(ctx, atocore.ReadRecords(file), &atocore.ImportOptions{Source: "store.jsonl"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(report.Added, report.Updated, report.Unchanged, len(report.Skipped))
+	for _, s := range report.Skipped {
+		fmt.Println(s.Key, s.Reason)
+	}
+	undone, err := store.UndoImport(ctx, report.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("removed", undone.Removed)
+	// Output:
+	// 1 0 0 1
+	// 2 invalid type: "fact" is not a memory type (use one of identity, preference, project, episodic, knowledge, adaptation)
+	// removed 1
+}

@@ -69,3 +69,11 @@ func (s *Store) Settled() {
 		<-done
 	}
 }
+
+// SetMaxLine has lines of exports bounded by so many bytes, until the function that
+// it returns is called.
+func SetMaxLine(n int) (restore func()) {
+	before := maxLine
+	maxLine = n
+	return func() { maxLine = before }
+}

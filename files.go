@@ -134,7 +134,8 @@ func (s *Store) sweepOriginals(ctx context.Context, sums []string) error {
 				free = append(free, sum)
 			}
 		}
-		_, err := tx.QueryRow(func(r sqlite.Row) { last = r.Int64(0) }, `SELECT coalesce(max(seq), 0) FROM journal`)
+		var err error
+		last, err = lastEntry(tx)
 		return err
 	})
 	if err != nil || len(free) == 0 {

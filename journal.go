@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/atocore/atocore/internal/schema"
 	"github.com/atocore/atocore/internal/sqlite"
 )
 
@@ -17,9 +18,9 @@ type JournalEntry struct {
 	Seq      int64     `json:"seq"` // 1, 2, 3, …; may have gaps
 	Time     time.Time `json:"time"`
 	Actor    string    `json:"actor"`
-	Op       string    `json:"op"`        // "remember", "revise", "supersede", "set", "ingest", …
-	Entity   string    `json:"entity"`    // "project", "memory", "state", "document", "interaction" or "tombstone"
-	EntityID string    `json:"entity_id"` // the record's ID; a project's name
+	Op       string    `json:"op"`        // "remember", "revise", "supersede", "set", "ingest", "import", …
+	Entity   string    `json:"entity"`    // "project", "memory", "state", "document", "interaction", "tombstone" or "import"
+	EntityID string    `json:"entity_id"` // the record's ID; a project's name; of an import its actor
 
 	// Before and After are the record as JSON, in the form of the Go type.
 	// Before is nil where the record is new, After where it is gone, and both
@@ -99,29 +100,30 @@ func rawJSON(r sqlite.Row, i int) json.RawMessage {
 //
 // Originals under files/ are not in the journal.
 func (s *Store) Replay(ctx context.Context, entries iter.Seq2[JournalEntry, error]) error {
+	return s.replay(ctx, func(c *change) error {
+		for e, err := range entries {
+			if err != nil {
+				return err
+			}
+			if err := c.replay(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// replay runs fn, which replays entries, on a store that has to be empty.
+func (s *Store) replay(ctx context.Context, fn func(*change) error) error {
 	err := s.write(ctx, nil, func(c *change) error {
-		var last int64
-		if _, err := c.tx.QueryRow(func(r sqlite.Row) { last = r.Int64(0) }, `SELECT coalesce(max(seq), 0) FROM journal`); err != nil {
+		last, err := lastEntry(c.tx)
+		if err != nil {
 			return err
 		}
 		if last > 0 {
 			return conflictError(fmt.Sprintf("the store is not empty: it has %d journal entries", last))
 		}
-		for e, err := range entries {
-			if err != nil {
-				return err
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := c.replay(e); err != nil {
-				if errors.Is(err, sqlite.ErrConstraint) {
-					err = fmt.Errorf("%w: %w", invalid("journal entry", "contradicts those before it, or is no entry", ""), err)
-				}
-				return fmt.Errorf("entry %d: %w", e.Seq, err)
-			}
-		}
-		return nil
+		return fn(c)
 	})
 	if err != nil {
 		return fmt.Errorf("replay journal: %w", err)
@@ -132,7 +134,24 @@ func (s *Store) Replay(ctx context.Context, entries iter.Seq2[JournalEntry, erro
 	return nil
 }
 
+// lastEntry is the number of the newest entry; 0 where there is none.
+func lastEntry(tx *sqlite.Tx) (seq int64, err error) {
+	_, err = tx.QueryRow(func(r sqlite.Row) { seq = r.Int64(0) }, `SELECT coalesce(max(seq), 0) FROM journal`)
+	return seq, err
+}
+
 func (c *change) replay(e JournalEntry) error {
+	err := c.replayEntry(e)
+	if errors.Is(err, sqlite.ErrConstraint) {
+		err = fmt.Errorf("%w: %w", invalid("journal entry", "contradicts those before it, or is no entry", ""), err)
+	}
+	if err != nil {
+		err = fmt.Errorf("entry %d: %w", e.Seq, err)
+	}
+	return err
+}
+
+func (c *change) replayEntry(e JournalEntry) error {
 	for _, p := range []json.RawMessage{e.Before, e.After} {
 		if p != nil && !json.Valid(p) {
 			return invalid("payload", "is not JSON", "")
@@ -143,7 +162,7 @@ func (c *change) replay(e JournalEntry) error {
 		return err
 	}
 	if e.After == nil {
-		if e.Entity == entityProject || e.Entity == entityTombstone {
+		if e.Entity == entityProject && e.Before == nil || e.Entity == entityTombstone || e.Entity == entityImport {
 			return fmt.Errorf("%s %s has no payload: %w", e.Entity, e.EntityID, ErrCorrupt)
 		}
 		return c.deleteRecord(e.Entity, e.EntityID)
@@ -199,6 +218,9 @@ func (c *change) applyRecord(e JournalEntry) error {
 		if err != nil {
 			return err
 		}
+		if !schema.IsSum(d.SHA256) {
+			return invalid("payload", fmt.Sprintf("has %.80q for a hash", d.SHA256), "") // it leads to a file
+		}
 		return c.writeDocument(&d)
 	case entityTombstone:
 		t, err := decode[tombstone](e)
@@ -206,6 +228,9 @@ func (c *change) applyRecord(e JournalEntry) error {
 			return err
 		}
 		return insertTombstone(c.tx, &t)
+	case entityImport:
+		_, err := decode[importedBatch](e)
+		return err
 	default:
 		return invalid("journal entry", fmt.Sprintf("is about a %q, which this version does not know", e.Entity), "")
 	}

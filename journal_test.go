@@ -1,6 +1,7 @@
 package atocore_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -269,9 +270,7 @@ func TestNoFieldIsLost(t *testing.T) {
 			"state":    filled[atocore.StateEntry](t, n, map[string]any{"ID": "s", "Project": project, "Category": "c", "Key": "k", "CreatedAt": created}),
 			"document": d,
 		}
-		if n == 0 { // interactions never change
-			all["interaction"] = filled[atocore.Interaction](t, n, map[string]any{"ID": "i", "Project": project})
-		}
+		all["interaction"] = filled[atocore.Interaction](t, n, map[string]any{"ID": "i", "Project": project})
 		return all
 	}
 	ids := map[string]string{"project": project, "memory": "m", "state": "s", "document": document, "interaction": "i"}
@@ -378,12 +377,41 @@ func (x *script) memory() atocore.Memory {
 	return m
 }
 
+// records are some as another program has them, and some as another store does.
+func (x *script) records() (out []atocore.Record) {
+	for range 1 + x.rng.IntN(4) {
+		r := atocore.Record{Key: x.pick("", "1", "2", "3")}
+		switch x.rng.IntN(6) {
+		case 0:
+			r.State = &atocore.StateEntry{Project: x.pick("mill", "made"), Key: x.pick("a", "b"), Value: x.text()}
+		case 1:
+			r.Document, r.Text = &atocore.Document{Path: x.pick("a.md", "c.md"), Project: x.project()}, "# "+x.text()+"\n\n"+strings.Repeat(x.text()+"\n\n", x.rng.IntN(60))
+		case 2:
+			r.Interaction = &atocore.Interaction{Prompt: x.text(), Session: "s", Turn: x.pick("", "1", "4"), Project: x.pick("", "made")}
+		case 3:
+			r.Project = &atocore.Project{Name: x.pick("made", "mill"), Aliases: []string{x.pick("md", "m1")}, Description: x.pick("", "text")}
+		default:
+			m := x.memory()
+			r.Memory = &m
+			if m.Tags != nil {
+				m.CreatedAt = x.clk.now()
+			}
+			if m, err := x.s.Memory(context.Background(), x.id()); err == nil && r.Key == "" {
+				m.Content, m.UpdatedAt = x.text(), x.clk.now().Add(time.Duration(x.rng.IntN(3)-1)*time.Hour)
+				r.Memory = &m
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
 // step does one thing. What the store refuses as it is stated to is no error.
 func (x *script) step(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
 	op := x.pick("remember", "remember", "remember", "batch", "revise", "promote", "reinforce", "invalidate", "supersede", "supersede",
-		"set", "set", "unset", "project", "document", "ingest", "capture", "forget")
+		"set", "set", "unset", "project", "document", "ingest", "capture", "import", "import", "undo", "forget")
 	var err error
 	switch op {
 	case "remember":
@@ -420,6 +448,14 @@ func (x *script) step(t *testing.T) {
 		_, err = x.s.Ingest(ctx, x.folder, &atocore.IngestOptions{Origin: "folder", Project: x.project(), Prune: x.rng.IntN(2) == 0})
 	case "capture":
 		_, err = x.s.Capture(ctx, atocore.Interaction{Prompt: x.text(), Response: x.text(), Project: x.project(), Turn: x.pick("", "1", "2", "3"), Session: x.pick("s", "t")})
+	case "import":
+		_, err = x.s.Import(ctx, sequence(x.records()...), &atocore.ImportOptions{From: x.pick("jsonl", "x"), Project: x.pick("", "", "made"), DryRun: x.rng.IntN(5) == 0})
+	case "undo":
+		run := ""
+		if all := must(x.s.Imports(ctx))(t); len(all) > 0 {
+			run = all[x.rng.IntN(len(all))].ID
+		}
+		_, err = x.s.UndoImport(ctx, run)
 	case "forget":
 		if !x.forgets {
 			return
@@ -465,12 +501,12 @@ func testReplay(t *testing.T, seed uint64) {
 		for _, e := range collect(t, s.Journal(t.Context(), seq)) {
 			last[key{e.Entity, e.EntityID}] = e
 			seq = e.Seq
-			if e.Entity != "tombstone" && e.Entity != "project" {
+			if e.Entity != "tombstone" && e.Entity != "project" && e.Entity != "import" {
 				x.ids = append(x.ids, e.EntityID)
 			}
 		}
 		for k, e := range last {
-			if k.entity == "tombstone" {
+			if k.entity == "tombstone" || k.entity == "import" {
 				continue
 			}
 			v, found := readEntity(t, s, k.entity, k.id)
@@ -538,7 +574,7 @@ func testReplay(t *testing.T, seed uint64) {
 	if d := cmp.Diff(hitIDs(t, s, q), hitIDs(t, again, q)); d != "" {
 		t.Errorf("search after replay (-original +replayed):\n%s", d)
 	}
-	for _, op := range []string{"remember", "batch", "revise", "promote", "reinforce", "invalidate", "supersede", "set", "unset", "project", "document", "ingest", "capture", "forget"} {
+	for _, op := range []string{"remember", "batch", "revise", "promote", "reinforce", "invalidate", "supersede", "set", "unset", "project", "document", "ingest", "capture", "import", "undo", "forget"} {
 		if x.done[op] == 0 {
 			t.Errorf("%s never succeeded: the test shows nothing about it", op)
 		}
@@ -587,6 +623,9 @@ func TestReplayRefuses(t *testing.T) {
 	spoil(atocore.ErrInvalid, func(all []atocore.JournalEntry) { all[last].After = json.RawMessage(`{"id": 7}`) })
 	spoil(atocore.ErrInvalid, func(all []atocore.JournalEntry) { all[last].Entity = "spell" })
 	spoil(atocore.ErrCorrupt, func(all []atocore.JournalEntry) { all[0].After = nil })
+	spoil(atocore.ErrInvalid, func(all []atocore.JournalEntry) {
+		all[last].Entity, all[last].After = "document", json.RawMessage(`{"id":"d","path":"a","kept":true,"sha256":"../../x"}`)
+	})
 	// One that contradicts another: the engine's constraints have the last word.
 	spoil(atocore.ErrInvalid, func(all []atocore.JournalEntry) { all[last].Seq = all[0].Seq })
 	spoil(atocore.ErrInvalid, func(all []atocore.JournalEntry) {

@@ -34,8 +34,7 @@ func (s *Store) AddProbe(ctx context.Context, p Probe) (Probe, error) {
 			}
 		}
 		p.CreatedAt = s.now()
-		if _, err = tx.Exec(`INSERT INTO probes (query, project, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-			p.Query, p.Project, timeText(p.CreatedAt)); err != nil {
+		if err = insertProbe(tx, p); err != nil {
 			return err
 		}
 		_, err = tx.QueryRow(func(r sqlite.Row) { p.CreatedAt = parseTime(r.Text(0)) },
@@ -46,6 +45,13 @@ func (s *Store) AddProbe(ctx context.Context, p Probe) (Probe, error) {
 		return Probe{}, fmt.Errorf("add probe: %w", err)
 	}
 	return p, nil
+}
+
+// insertProbe stores a probe, unless it is there.
+func insertProbe(tx *sqlite.Tx, p Probe) error {
+	_, err := tx.Exec(`INSERT INTO probes (query, project, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+		p.Query, p.Project, timeText(p.CreatedAt))
+	return err
 }
 
 // Probes lists the stored probes, in the order of their words.

@@ -118,6 +118,9 @@ func insertProject(tx *sqlite.Tx, p *Project) error {
 		p.Name, jsonText(p.Aliases, "[]"), p.Description, timeText(p.CreatedAt), timeText(p.UpdatedAt)); err != nil {
 		return err
 	}
+	if _, err := tx.Exec(`DELETE FROM project_names WHERE project = ?`, p.Name); err != nil {
+		return err
+	}
 	for _, n := range append([]string{p.Name}, p.Aliases...) {
 		if _, err := tx.Exec(`INSERT INTO project_names (key, project) VALUES (?, ?) ON CONFLICT (key) DO NOTHING`, fold(n), p.Name); err != nil {
 			return err

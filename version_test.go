@@ -15,8 +15,8 @@ import (
 )
 
 // A small store of every released schema version is kept in testdata, for good. It
-// holds a record of every kind, and its digest is that which its version gave. The
-// last of them, of schema 2, also has a drill and a conversation.
+// holds a record of every kind, and its digest is that which its version gave. Those
+// of schema 2 and 3 also have a drill, and that of 2 a conversation.
 var oldStores = []struct {
 	dir, digest string
 
@@ -26,6 +26,7 @@ var oldStores = []struct {
 }{
 	{"store-v1", "5827c777b9676d9b847a872ae50acd7cca2cf84484f0b1603e108b561c00825b", [10]int{7, 1, 1, 1, 1, 1, 1, 1, 12, 0}},
 	{"store-v2", "49d0bdce8e5dbe32b7bcfb8fdd6d50958fcae5f51e36daa95672a6220eea71f9", [10]int{6, 1, 1, 1, 1, 3, 3, 1, 13, 0}},
+	{"store-v3", "aff102721cfad0579efd5e3a7d14f2b18ccb2a5918dad2cf7bf7c1691820a594", [10]int{7, 1, 1, 1, 1, 1, 1, 1, 13, 0}},
 }
 
 // They open, are what they were, with the vectors that they had, are found by what
@@ -117,4 +118,37 @@ func unpackStore(t testing.TB, from string) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// An export of every version of the format is kept, of records and of a journal. They
+// are read, and nothing of them is lost.
+func TestOldExports(t *testing.T) {
+	for _, version := range []string{"export1"} {
+		read := func(name string) *atocore.ExportReader {
+			t.Helper()
+			f := must(os.Open(filepath.Join("testdata", version, name)))(t)
+			t.Cleanup(func() { f.Close() })
+			return must(atocore.ReadExport(f))(t)
+		}
+		replayed := openStoreIn(t, t.TempDir(), nil)
+		journal := read("journal.jsonl")
+		if err := replayed.ReplayExport(t.Context(), journal); err != nil {
+			t.Fatal(err)
+		}
+		s := openStoreIn(t, t.TempDir(), nil)
+		records := read("records.jsonl")
+		report := must(s.Import(t.Context(), records.Records(), nil))(t)
+		if report.Added != 20 || report.Updated+report.Unchanged+len(report.Skipped) > 0 {
+			t.Errorf("%s: %+v", version, report)
+		}
+		if d := records.Header().Digest; d != journal.Header().Digest || d != digest(t, replayed) {
+			t.Errorf("%s: digest %s", version, d)
+		}
+		if diff := cmp.Diff(held(t, replayed), held(t, s)); diff != "" {
+			t.Errorf("%s: what the records lack of the journal's store (-replayed +imported):\n%s", version, diff)
+		}
+		if hits := search(t, s, atocore.Query{Text: "ferry on Thursdays", Kinds: []atocore.Kind{atocore.KindMemory}}).Hits; len(hits) == 0 || hits[0].Text != "The ferry leaves on Thursdays." {
+			t.Errorf("%s: found %+v", version, hits)
+		}
+	}
 }

@@ -10,6 +10,9 @@ import (
 // Tamper has fn do to a store, after each restore, what a bad restore would do.
 func (o *Options) Tamper(fn func(dir string) error) { o.tamper = fn }
 
+// Alter has fn do to an export what a bad export would do.
+func (o *Options) Alter(fn func(export []byte) []byte) { o.alter = fn }
+
 // Restore has fn restore instead, where file operations fail.
 func (o *Options) Restore(fn func(context.Context, restore.Config, restore.Options) (restore.Report, error)) {
 	o.run = fn

@@ -54,8 +54,9 @@ type Options struct {
 	Dir string
 
 	// What tests break. tamper is called with the data directory after each
-	// restore, run is restore.Run of Faults.
+	// restore, alter with each export, run is restore.Run of Faults.
 	tamper func(dir string) error
+	alter  func(export []byte) []byte
 	run    func(context.Context, restore.Config, restore.Options) (restore.Report, error)
 }
 
@@ -77,8 +78,9 @@ func TestRoundTrip(tb testing.TB, o *Options) {
 // calls Seed, takes a snapshot, calls Mutate, and restores the snapshot into what a
 // killed process would have left; then everything that the store holds has to be
 // as it was: each record, the journal, kept originals, the hits of Probes, the
-// digest; and the store's own check finds nothing. Then it undoes the restore, and
-// everything has to be as Mutate left it.
+// digest; and the store's own check finds nothing. What was restored is exported, its
+// records into one new store and its journal into another, and both have to hold the
+// same. Then it undoes the restore, and everything has to be as Mutate left it.
 //
 // It is an error, too, if Seed leaves the store empty, Mutate leaves it as it was,
 // or a probe has no hits: then nothing would have been proven.
@@ -269,6 +271,9 @@ func (t *trip) plain(ctx context.Context) error {
 	}
 	if err := t.holdsNew(ctx, dir); err != nil {
 		return fmt.Errorf("restore: %w", err)
+	}
+	if err := t.exports(ctx, dir); err != nil {
+		return fmt.Errorf("export: %w", err)
 	}
 	if _, err := t.backup(dir).Undo(ctx, confirmed); err != nil {
 		return err
