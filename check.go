@@ -180,6 +180,7 @@ type Stats struct {
 	Space        *Space             `json:"space"`   // of the vectors; nil where there are none yet
 	Vectors      int                `json:"vectors"`
 	Pending      int                `json:"pending"` // texts that wait for their vectors
+	Spooled      int                `json:"spooled"` // interactions that wait for Drain
 	Embedder     *Space             `json:"embedder"`
 
 	// Trust is how well the vectors find texts of this store, 1 being as well as
@@ -248,6 +249,9 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 			(SELECT count(*) FROM vectors WHERE space = ?), (SELECT count(*) FROM embedding_queue)`, id)
 		return err
 	})
+	if err == nil {
+		st.Spooled, err = countSpooled(filepath.Join(s.dir, spoolName))
+	}
 	if err != nil {
 		return Stats{}, fmt.Errorf("stats: %w", err)
 	}
