@@ -5,9 +5,9 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/atocore/atocore"
+	"github.com/atocore/atocore/adapters/wire"
 )
 
 type backupCmd struct {
@@ -54,46 +54,8 @@ func (s *session) options() *atocore.Options {
 	}
 }
 
-// A snapshotDoc is a snapshot as create and list print it.
-type snapshotDoc struct {
-	Stamp   string            `json:"stamp"`
-	Path    string            `json:"path"`
-	Bytes   int64             `json:"bytes"`
-	Created time.Time         `json:"created,omitzero"`
-	Kind    string            `json:"kind,omitempty"`
-	Origin  string            `json:"origin,omitempty"`
-	Label   string            `json:"label"`
-	Schema  int               `json:"schema"`
-	Vectors bool              `json:"vectors"`
-	Digest  string            `json:"digest"`
-	Counts  map[string]int64  `json:"counts"`
-	Sound   bool              `json:"sound"`             // nothing is known against it
-	Checked *time.Time        `json:"checked"`           // when it was last validated, or null
-	Damaged []atocore.Finding `json:"damaged"`           // what was wrong with the store itself
-	Problem string            `json:"problem,omitempty"` // why the manifest cannot be read
-}
-
-func docOf(snap atocore.Snapshot) snapshotDoc {
-	doc := snapshotDoc{Stamp: snap.Stamp, Path: snap.Path, Bytes: snap.Bytes, Sound: snap.Sound(), Problem: snap.Problem,
-		Counts: map[string]int64{}, Damaged: []atocore.Finding{}}
-	if snap.Check != nil {
-		doc.Checked = &snap.Check.At
-	}
-	if m := snap.Manifest; m != nil {
-		doc.Created, doc.Kind, doc.Origin, doc.Label = m.Created, string(m.Kind), string(m.Origin), m.Label
-		doc.Schema, doc.Vectors, doc.Digest = m.Schema, m.Vectors, m.Digest
-		if m.Counts != nil {
-			doc.Counts = m.Counts
-		}
-		if m.Damaged != nil {
-			doc.Damaged = m.Damaged
-		}
-	}
-	return doc
-}
-
-// state is what is known of a snapshot, in a word.
-func (d *snapshotDoc) state() string {
+// stateOf is what is known of a snapshot, in a word.
+func stateOf(d wire.Snapshot) string {
 	switch {
 	case d.Problem != "":
 		return "unreadable"
@@ -105,14 +67,14 @@ func (d *snapshotDoc) state() string {
 	return "sound"
 }
 
-func (s *session) snapshotLine(d snapshotDoc) {
+func (s *session) snapshotLine(d wire.Snapshot) {
 	what := d.Origin
 	if d.Kind == "raw" {
 		what += ", raw files"
 	} else if d.Problem == "" && !d.Vectors {
 		what += ", no vectors"
 	}
-	s.out.line("%s  %-10s  %10s  %-12s  %s", d.Stamp, d.state(), size(d.Bytes), orDash(what), orDash(oneLine(d.Label, maxCell)))
+	s.out.line("%s  %-10s  %10s  %-12s  %s", d.Stamp, stateOf(d), size(d.Bytes), orDash(what), orDash(oneLine(d.Label, maxCell)))
 }
 
 // findingLines prints findings for people.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/atocore/atocore"
+	"github.com/atocore/atocore/adapters/wire"
 )
 
 type backupCreateCmd struct {
@@ -26,7 +27,7 @@ func (c *backupCreateCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	doc := docOf(snap)
+	doc := wire.SnapshotOf(snap)
 	err = s.out.put(doc, func() {
 		s.snapshotLine(doc)
 		s.findingLines(doc.Damaged)

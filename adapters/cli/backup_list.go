@@ -1,6 +1,10 @@
 package cli
 
-import "context"
+import (
+	"context"
+
+	"github.com/atocore/atocore/adapters/wire"
+)
 
 type backupListCmd struct{}
 
@@ -15,10 +19,10 @@ func (backupListCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	doc := struct {
-		Snapshots []snapshotDoc `json:"snapshots"`
-	}{[]snapshotDoc{}}
+		Snapshots []wire.Snapshot `json:"snapshots"`
+	}{[]wire.Snapshot{}}
 	for _, snap := range list {
-		doc.Snapshots = append(doc.Snapshots, docOf(snap))
+		doc.Snapshots = append(doc.Snapshots, wire.SnapshotOf(snap))
 	}
 	return s.out.put(doc, func() {
 		for _, d := range doc.Snapshots {

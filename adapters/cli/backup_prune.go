@@ -2,25 +2,35 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/atocore/atocore"
+	"github.com/atocore/atocore/adapters/wire"
 )
 
 type backupPruneCmd struct {
-	KeepLast    int      `placeholder:"N" help:"Keep the newest N."`
-	KeepHourly  int      `placeholder:"N" help:"Keep the newest of each of the last N hours that have any."`
-	KeepDaily   int      `placeholder:"N" help:"Likewise of days."`
-	KeepWeekly  int      `placeholder:"N" help:"Likewise of weeks."`
-	KeepMonthly int      `placeholder:"N" help:"Likewise of months."`
-	KeepYearly  int      `placeholder:"N" help:"Likewise of years."`
-	KeepWithin  span     `placeholder:"SPAN" help:"Keep what is not older than that: 36h, 7d, 2w."`
+	keepFlags
+	DryRun bool `help:"Decide and explain, and remove nothing."`
+}
+
+// keepFlags are the rules of what prune keeps, also where it runs by a schedule.
+type keepFlags struct {
+	KeepLast    int      `placeholder:"N" help:"Keep the newest N (ATOCORE_KEEP_LAST)."`
+	KeepHourly  int      `placeholder:"N" help:"Keep the newest of each of the last N hours that have any (ATOCORE_KEEP_HOURLY)."`
+	KeepDaily   int      `placeholder:"N" help:"Likewise of days (ATOCORE_KEEP_DAILY)."`
+	KeepWeekly  int      `placeholder:"N" help:"Likewise of weeks (ATOCORE_KEEP_WEEKLY)."`
+	KeepMonthly int      `placeholder:"N" help:"Likewise of months (ATOCORE_KEEP_MONTHLY)."`
+	KeepYearly  int      `placeholder:"N" help:"Likewise of years (ATOCORE_KEEP_YEARLY)."`
+	KeepWithin  span     `placeholder:"SPAN" help:"Keep what is not older than that: 36h, 7d, 2w (ATOCORE_KEEP_WITHIN)."`
 	KeepLabel   []string `placeholder:"L" help:"Keep those with this label for good; can be repeated."`
-	DryRun      bool     `help:"Decide and explain, and remove nothing."`
+}
+
+func (k *keepFlags) retention() atocore.Retention {
+	return atocore.Retention{
+		KeepLast: k.KeepLast, KeepHourly: k.KeepHourly, KeepDaily: k.KeepDaily, KeepWeekly: k.KeepWeekly,
+		KeepMonthly: k.KeepMonthly, KeepYearly: k.KeepYearly, KeepWithin: k.KeepWithin.d, KeepLabels: k.KeepLabel,
+	}
 }
 
 func (backupPruneCmd) Help() string {
@@ -31,10 +41,7 @@ func (backupPruneCmd) Help() string {
 }
 
 func (c *backupPruneCmd) Run(ctx context.Context, s *session) error {
-	report, err := s.backup().Prune(ctx, atocore.Retention{
-		KeepLast: c.KeepLast, KeepHourly: c.KeepHourly, KeepDaily: c.KeepDaily, KeepWeekly: c.KeepWeekly,
-		KeepMonthly: c.KeepMonthly, KeepYearly: c.KeepYearly, KeepWithin: c.KeepWithin.d, KeepLabels: c.KeepLabel,
-	}, &atocore.PruneOptions{DryRun: c.DryRun})
+	report, err := s.backup().Prune(ctx, c.retention(), &atocore.PruneOptions{DryRun: c.DryRun})
 	if err != nil {
 		return err
 	}
@@ -58,21 +65,7 @@ type span struct{ d time.Duration }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *span) UnmarshalText(b []byte) error {
-	text := string(b)
-	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
-		number, ok := strings.CutSuffix(text, unit)
-		if n, err := strconv.ParseFloat(number, 64); ok && err == nil && n > 0 && n < 1e5 {
-			s.d = time.Duration(n * float64(length))
-			return nil
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err == nil && d <= 0 {
-		err = errors.New("not above zero")
-	}
-	if err != nil {
-		return fmt.Errorf("%q is no span of time; write 36h, 7d or 2w", text)
-	}
+	d, err := wire.Span(string(b))
 	s.d = d
-	return nil
+	return err
 }

@@ -1,16 +1,10 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/atocore/atocore"
+	"github.com/atocore/atocore/adapters/wire"
 )
 
 type captureCmd struct {
@@ -21,11 +15,13 @@ type captureCmd struct {
 	Turn     string `placeholder:"ID" help:"The turn in it. The same one captured again changes nothing."`
 	Client   string `placeholder:"NAME" help:"The program it happened in."`
 	Time     when   `placeholder:"TIME" help:"When it happened. The default is now."`
+	Learn    bool   `help:"Also propose memories from it, for review, and reinforce what is said again. What is trivial is not kept."`
 }
 
 func (captureCmd) Help() string {
-	return `Without --prompt and --response it reads one JSON object from standard input, with the keys that interactions --json prints: prompt, response, project, session, turn, client, metadata, created_at; id and actor, which the store gives, are ignored. The other flags then give what the object does not.` + examples(
+	return `Context packs that atocore put in, what stands between <private> tags, and secrets are taken out before anything is stored. Without --prompt and --response it reads one JSON object from standard input, with the keys that interactions --json prints: prompt, response, project, session, turn, client, metadata, created_at; id and actor, which the store gives, are ignored. The other flags then give what the object does not.` + examples(
 		`atocore capture --prompt "Which port?" --response "8443." --session s1 --client chat`,
+		`atocore capture --learn --prompt "We decided to use port 8443." --response "Noted." --project website`,
 		`echo '{"prompt":"Which port?","response":"8443."}' | atocore capture --project website`,
 	)
 }
@@ -41,10 +37,13 @@ func (c *captureCmd) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		// Decoding over the flags lets the object win where it speaks.
-		if err := decodeOne(src, &i); err != nil {
+		if err := wire.Decode(src, &i); err != nil {
 			return &atocore.InvalidError{Field: "interaction on standard input", Reason: err.Error(), Hint: "one JSON object, or --prompt and --response"}
 		}
 		i.ID, i.Actor = "", ""
+	}
+	if c.Learn {
+		return c.learn(ctx, s, i)
 	}
 	var done atocore.Interaction
 	err := s.withNew(ctx, i.Project, func(store *atocore.Store) (err error) {
@@ -57,59 +56,31 @@ func (c *captureCmd) Run(ctx context.Context, s *session) error {
 	return s.out.put(done, func() { s.interactionLine(done) })
 }
 
-// decodeOne decodes src, one JSON value without keys that v does not have. It
-// refuses text that encoding/json would rewrite without a word.
-func decodeOne(src []byte, v any) error {
-	if !utf8.Valid(src) {
-		return fmt.Errorf("is not UTF-8")
-	}
-	if escape := loneSurrogate(src); escape != "" {
-		return fmt.Errorf("has %s, half of a pair, which is no character", escape)
-	}
-	dec := json.NewDecoder(bytes.NewReader(src))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err == io.EOF {
-		return fmt.Errorf("is empty")
-	} else if err != nil {
+func (c *captureCmd) learn(ctx context.Context, s *session, i atocore.Interaction) error {
+	var done atocore.Learnt
+	err := s.withNew(ctx, i.Project, func(store *atocore.Store) (err error) {
+		done, err = store.Learn(ctx, i)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("has more than one value")
-	}
-	return nil
-}
-
-// loneSurrogate finds an escape such as \ud800 without its other half. In
-// JSON a backslash occurs in strings alone, so what is around does not matter.
-func loneSurrogate(src []byte) string {
-	for i := 0; i < len(src); i++ {
-		if src[i] != '\\' {
-			continue
+	return s.out.put(done, func() {
+		if done.Skipped != "" {
+			s.note("nothing kept: the interaction is %s", done.Skipped)
+			return
 		}
-		r, ok := escaped(src[i:])
-		if !ok {
-			i++ // the escaped character, which may be a backslash
-			continue
+		s.interactionLine(done.Interaction)
+		for _, m := range done.Candidates {
+			s.memoryLine(m)
 		}
-		if utf16.IsSurrogate(r) {
-			low, _ := escaped(src[i+6:])
-			if utf16.DecodeRune(r, low) == utf8.RuneError {
-				return string(src[i : i+6])
-			}
-			i += 6
+		for _, m := range done.Reinforced {
+			s.memoryLine(m)
 		}
-		i += 5
-	}
-	return ""
-}
-
-// escaped is the code unit of the \uXXXX that src begins with.
-func escaped(src []byte) (r rune, ok bool) {
-	if len(src) < 6 || src[0] != '\\' || src[1] != 'u' {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(string(src[2:6]), 16, 16)
-	return rune(n), err == nil
+		if len(done.Candidates) > 0 {
+			s.note("%d proposed: atocore review", len(done.Candidates))
+		}
+	})
 }
 
 func (s *session) interactionLine(i atocore.Interaction) {

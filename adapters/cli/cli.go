@@ -14,25 +14,33 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/atocore/atocore"
+	"github.com/atocore/atocore/adapters/hooks"
+	"github.com/atocore/atocore/adapters/importers"
 )
 
-// program is the whole command line: flags that stand before or after any
-// command, and the commands, each in a file of its own.
-type program struct {
+// globals are the flags that stand before or after any command.
+type globals struct {
 	Data           *string `placeholder:"DIR" help:"Data directory (ATOCORE_DATA). The default is ${data}."`
 	Backups        *string `placeholder:"DIR" help:"Directory of the snapshots (ATOCORE_BACKUPS). The default is backups/snapshots in the data directory."`
 	Embedder       *string `placeholder:"SPEC" help:"What makes vectors of texts (ATOCORE_EMBEDDER): default, none, static:DIR or openai:MODEL@URL."`
 	EmbeddingCache *string `placeholder:"DIR" help:"Where vectors that a server has made are kept (ATOCORE_EMBEDDING_CACHE), or off. The default is in the user's cache directory."`
 	JSON           bool    `name:"json" help:"Print one JSON document on standard output."`
 	Quiet          bool    `short:"q" help:"No progress bars, notes and hints on standard error."`
+}
+
+// program is the whole command line: the commands are in a file each.
+type program struct {
+	globals
 
 	Add        addCmd        `cmd:"" group:"memories" help:"Remember a statement."`
 	List       listCmd       `cmd:"" group:"memories" help:"List memories, newest first."`
@@ -41,6 +49,7 @@ type program struct {
 	Supersede  supersedeCmd  `cmd:"" group:"memories" help:"Replace a memory by a corrected one."`
 	Invalidate invalidateCmd `cmd:"" group:"memories" help:"Mark a memory as wrong."`
 	Promote    promoteCmd    `cmd:"" group:"memories" help:"Make a candidate active."`
+	Review     reviewCmd     `cmd:"" group:"memories" help:"What was proposed from conversations, to be accepted or rejected."`
 	Reinforce  reinforceCmd  `cmd:"" group:"memories" help:"Say that a memory still holds."`
 	Forget     forgetCmd     `cmd:"" group:"memories" help:"Remove a record for good, history included."`
 	History    historyCmd    `cmd:"" group:"memories" help:"Print what happened to a record."`
@@ -50,19 +59,33 @@ type program struct {
 	Eval    evalCmd    `cmd:"" group:"retrieval" help:"Measure retrieval on documents and questions of yours."`
 
 	Ingest       ingestCmd       `cmd:"" group:"sources" help:"Take in Markdown and text files."`
+	Import       importCmd       `cmd:"" group:"sources" help:"Take in what export wrote, or another program keeps."`
 	Capture      captureCmd      `cmd:"" group:"sources" help:"Record a prompt and its response."`
 	Interactions interactionsCmd `cmd:"" group:"sources" help:"List captured interactions, newest first."`
+	Hook         hookCmd         `cmd:"" group:"sources" help:"Capture and context for coding agents."`
 
 	State   stateCmd   `cmd:"" group:"projects" help:"Trusted facts of a project."`
 	Project projectCmd `cmd:"" group:"projects" help:"Projects and their aliases."`
 
+	Export     exportCmd     `cmd:"" group:"store" help:"Write all records, or one project's, as JSON Lines."`
 	Backup     backupCmd     `cmd:"" group:"store" help:"Snapshots, restores and drills."`
+	Serve      serveCmd      `cmd:"" group:"store" help:"Serve the store over HTTP."`
+	Health     healthCmd     `cmd:"" group:"store" help:"Ask a service whether it is well."`
 	Stats      statsCmd      `cmd:"" group:"store" help:"Count what the store holds."`
 	Doctor     doctorCmd     `cmd:"" group:"store" help:"Check the store."`
 	Reindex    reindexCmd    `cmd:"" group:"store" help:"Embed everything anew."`
+	MCP        mcpCmd        `cmd:"" name:"mcp" group:"other" help:"Serve the store to a program that speaks the Model Context Protocol."`
 	Tour       tourCmd       `cmd:"" group:"other" help:"See the main job done, in a temporary store."`
 	Completion completionCmd `cmd:"" group:"other" help:"Print a shell completion script."`
 	Version    versionCmd    `cmd:"" group:"other" help:"Print versions."`
+}
+
+// hookProgram is the part of it that an agent runs at each prompt. To make all of it
+// known to kong takes longer than a hook's own work.
+type hookProgram struct {
+	globals
+
+	Hook hookCmd `cmd:"" group:"sources"`
 }
 
 // A session is what commands get injected beside the context.
@@ -75,6 +98,9 @@ type session struct {
 	cache     string // compiled engine; empty is none
 	quiet     bool
 	embedder  *chosenEmbedder
+	getenv    func(string) string
+	home      string // empty where there is none
+	told      bool   // whether the data directory is another than the default
 }
 
 // Run runs the command line args, without the program's name, and returns the
@@ -86,8 +112,13 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		stdin:  stdin,
 		stderr: stderr,
 		out:    &output{w: stdout, terminal: isTerminal(stdout)},
+		getenv: getenv,
 	}
-	err := s.run(ctx, args, getenv)
+	if runsAsHook(args, stdin) {
+		return s.runHook(ctx, args, getenv)
+	}
+	var p program
+	err := s.run(ctx, &p, &p.globals, args, getenv)
 	if err == nil || exitCode(err) == exitFaults { // with a report of the faults
 		if flushErr := s.out.flush(); flushErr != nil {
 			err = fmt.Errorf("write to standard output: %w", flushErr)
@@ -99,17 +130,40 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitCode(err)
 }
 
-func (s *session) run(ctx context.Context, args []string, getenv func(string) string) error {
+// runHook is Run for a hook. An agent takes some exit codes for an order to go on
+// working, and shows what it reads to its user or its model: so there is nothing to
+// read but the answer, and the code is 0.
+func (s *session) runHook(ctx context.Context, args []string, getenv func(string) string) int {
+	defer func() { _ = recover() }()
+	// An agent that has gone is no reason to end with another code.
+	gone := make(chan os.Signal, 1)
+	signal.Notify(gone, syscall.SIGPIPE)
+	defer signal.Stop(gone)
+	s.stderr = io.Discard
+	// It takes longer than all that comes before the store is opened.
+	go atocore.Prepare(directories(runtime.GOOS, getenv).cache)
+	var p hookProgram
+	if s.run(ctx, &p, &p.globals, args, getenv) == nil {
+		_ = s.out.flush()
+	}
+	return exitDone
+}
+
+// run runs a command of grammar, a program or part of one whose flags are in g.
+func (s *session) run(ctx context.Context, grammar any, g *globals, args []string, getenv func(string) string) error {
 	dirs := directories(runtime.GOOS, getenv)
-	var p program
-	k, err := newParser(&p, dirs, s.out, s.stderr)
+	config := &settings{getenv: getenv, home: dirs.home}
+	k, err := newParser(grammar, dirs, s.out, s.stderr, kong.Resolvers(config))
 	if err != nil {
 		return err
 	}
 	if len(args) > 0 && args[0] == completeCommand {
 		return complete(k.Model, args[1:], s.out)
 	}
-	config, configErr := newSettings(k.Model, dirs, getenv)
+	configErr := config.read(dirs)
+	if _, whole := grammar.(*program); whole && configErr == nil {
+		configErr = config.check(k.Model)
+	}
 	s.out.json = asksJSON(args, config.json)
 	if err := checkUTF8(args); err != nil {
 		return err
@@ -118,6 +172,7 @@ func (s *session) run(ctx context.Context, args []string, getenv func(string) st
 		args = append(args[1:len(args):len(args)], "--help")
 	}
 	if len(args) == 0 {
+		config.off = true
 		if _, err := parse(k, []string{"--help"}); err != nil {
 			return err
 		}
@@ -127,19 +182,12 @@ func (s *session) run(ctx context.Context, args []string, getenv func(string) st
 		return &usageError{reason: "no command given"}
 	}
 
-	k, err = newParser(&p, dirs, s.out, s.stderr, kong.Resolvers(config))
-	if err != nil {
-		return err
-	}
 	command, err := parse(k, args)
-	if err != nil || configErr != nil {
+	if err != nil || configErr != nil && !isHook(command) {
 		// What is no concern of the configuration works with a wrong one.
-		k, err := newParser(&p, dirs, s.out, s.stderr)
-		if err != nil {
-			return err
-		}
+		config.off = true
 		if plain, err := parse(k, args); err == nil && plain != nil && needsNoConfig(plain) {
-			return s.command(ctx, &p, plain, dirs, getenv)
+			return s.command(ctx, g, plain, dirs, getenv)
 		}
 	}
 	if usage, ok := errors.AsType[*usageError](err); ok {
@@ -148,10 +196,10 @@ func (s *session) run(ctx context.Context, args []string, getenv func(string) st
 	if err != nil || command == nil {
 		return err
 	}
-	if configErr != nil {
+	if configErr != nil && !(isHook(command) && g.Data != nil) { // a hook works if it knows where
 		return configErr
 	}
-	return s.command(ctx, &p, command, dirs, getenv)
+	return s.command(ctx, g, command, dirs, getenv)
 }
 
 // needsNoConfig reports whether the command works with a configuration that is
@@ -165,10 +213,11 @@ func needsNoConfig(command *kong.Context) bool {
 }
 
 // command runs the command that was chosen.
-func (s *session) command(ctx context.Context, p *program, command *kong.Context, dirs locations, getenv func(string) string) (err error) {
+func (s *session) command(ctx context.Context, p *globals, command *kong.Context, dirs locations, getenv func(string) string) (err error) {
 	s.out.json, s.quiet = p.JSON, p.Quiet
-	s.dir, s.cache = dirs.data, dirs.cache
+	s.dir, s.cache, s.home = dirs.data, dirs.cache, dirs.home
 	if p.Data != nil {
+		s.told = true
 		if s.dir = *p.Data; s.dir == "" {
 			return &usageError{reason: "--data is empty"}
 		}
@@ -182,17 +231,20 @@ func (s *session) command(ctx context.Context, p *program, command *kong.Context
 		return &usageError{reason: "no data directory: there is no home directory, so name one with --data or ATOCORE_DATA"}
 	}
 	if s.embedder, err = p.choose(dirs, getenv); err != nil {
-		if !needsNoConfig(command) {
+		if !needsNoConfig(command) && !isHook(command) {
 			return err
 		}
 		s.embedder = &chosenEmbedder{}
+		if isHook(command) {
+			s.embedder.spec = "none" // texts wait for the right one
+		}
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	return errors.Join(command.Run(s), s.embedder.close())
 }
 
-func newParser(p *program, dirs locations, stdout, stderr io.Writer, more ...kong.Option) (*kong.Kong, error) {
-	return kong.New(p, append([]kong.Option{
+func newParser(grammar any, dirs locations, stdout, stderr io.Writer, more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(grammar, append([]kong.Option{
 		kong.Name("atocore"),
 		kong.Description("A memory and context engine. A store needs no set-up: the first write makes it."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
@@ -211,6 +263,10 @@ func newParser(p *program, dirs locations, stdout, stderr io.Writer, more ...kon
 			"types":    join(memoryTypes),
 			"statuses": join(statuses),
 			"kinds":    join(kinds),
+			"agents":   strings.Join(hooks.Agents(), ","),
+			"ofagent":  strings.Join(hooks.Agents(), ", "),
+			"sources":  strings.Join(importers.Names(), ","),
+			"ofsource": strings.Join(importers.Names(), ", "),
 			"oftype":   strings.ReplaceAll(join(memoryTypes), ",", ", "),
 			"ofstatus": strings.ReplaceAll(join(statuses), ",", ", "),
 			"ofkind":   strings.ReplaceAll(join(kinds), ",", ", "),
@@ -306,21 +362,23 @@ func (s *session) withNew(ctx context.Context, project string, fn func(*atocore.
 	if !ok || missing.Kind != "store" || project != "" {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "atocore-try-")
-	if err != nil {
-		return s.with(ctx, creates, fn) // a system without such a directory can still have a store
-	}
-	try := *s
-	try.dir = dir
-	try.embedder = &chosenEmbedder{spec: "none"} // to see whether the input is right takes no vectors
-	err = try.with(ctx, creates, fn)
-	if removeErr := os.RemoveAll(dir); removeErr != nil {
-		return removeErr
-	}
+	err = s.withTemporary(ctx, fn)
 	if errors.Is(err, atocore.ErrInvalid) || errors.Is(err, atocore.ErrNotFound) {
 		return err // anything else is about the temporary directory
 	}
 	return s.with(ctx, creates, fn)
+}
+
+// withTemporary is with for a store in a temporary directory, without vectors.
+func (s *session) withTemporary(ctx context.Context, fn func(*atocore.Store) error) error {
+	dir, err := os.MkdirTemp("", "atocore-try-")
+	if err != nil {
+		return err
+	}
+	try := *s
+	try.dir = dir
+	try.embedder = &chosenEmbedder{spec: "none"}
+	return errors.Join(try.with(ctx, creates, fn), os.RemoveAll(dir))
 }
 
 // What with does where there is no store.

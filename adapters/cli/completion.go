@@ -93,10 +93,12 @@ func complete(app *kong.Application, words []string, w io.Writer) error {
 		case word == "--":
 			onlyArgs = true
 		case strings.HasPrefix(word, "--") && !strings.Contains(word, "="):
+			node = leftOut(node, word)
 			if f := flagNamed(node, word[2:]); f != nil && !f.IsBool() {
 				value = f.Value
 			}
 		case strings.HasPrefix(word, "-") && word != "-":
+			node = leftOut(node, word)
 		default:
 			i := slices.IndexFunc(node.Children, func(n *kong.Node) bool { return n.Name == word })
 			if i < 0 {
@@ -112,7 +114,11 @@ func complete(app *kong.Application, words []string, w io.Writer) error {
 	case value != nil:
 		candidates = enum(value)
 	case strings.HasPrefix(partial, "-") && !onlyArgs:
-		for _, f := range flagsOf(node) {
+		flags := flagsOf(node)
+		if node.DefaultCmd != nil {
+			flags = flagsOf(node.DefaultCmd)
+		}
+		for _, f := range flags {
 			if !f.Hidden {
 				candidates = append(candidates, [2]string{"--" + f.Name, f.Help})
 				if f.Tag.Negatable != "" {
@@ -137,6 +143,16 @@ func complete(app *kong.Application, words []string, w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// leftOut goes on to the command that node stands for where the word is a flag of
+// its own.
+func leftOut(node *kong.Node, word string) *kong.Node {
+	name, _, _ := strings.Cut(strings.TrimPrefix(word, "--"), "=")
+	if node.DefaultCmd != nil && flagNamed(node, name) == nil && flagNamed(node.DefaultCmd, name) != nil {
+		return node.DefaultCmd
+	}
+	return node
 }
 
 func enum(v *kong.Value) [][2]string {

@@ -28,7 +28,7 @@ type chosenEmbedder struct {
 const noCache = "off"
 
 // choose notes what the flags say.
-func (p *program) choose(dirs locations, getenv func(string) string) (*chosenEmbedder, error) {
+func (p *globals) choose(dirs locations, getenv func(string) string) (*chosenEmbedder, error) {
 	c := &chosenEmbedder{getenv: getenv}
 	if p.Embedder != nil {
 		c.spec = *p.Embedder

@@ -1,11 +1,11 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/atocore/atocore"
+	"github.com/atocore/atocore/adapters/wire"
 )
 
 // The exit codes. Scripts depend on them.
@@ -34,43 +34,34 @@ var errUsage = errors.New("wrong usage")
 
 func (e *usageError) Is(target error) bool { return target == errUsage }
 
-// classes is the one table from error to exit code and to the code of an error
-// printed as JSON. The first match counts: a lock that was not had by the
-// context's deadline is busy, not a timeout.
-var classes = []struct {
-	err  error
-	code string
-	exit int
-}{
-	{errUsage, "usage", exitUsage},
-	{errFaults, "faults", exitFaults},
-	{atocore.ErrUnsound, "unsound", exitFaults},
-	{atocore.ErrInvalid, "invalid", exitUsage},
-	{atocore.ErrNotFound, "not_found", exitNotFound},
-	{atocore.ErrBusy, "busy", exitInUse},
-	{atocore.ErrInUse, "in_use", exitInUse},
-	{atocore.ErrConflict, "conflict", exitFailed},
-	{atocore.ErrSpaceMismatch, "space_mismatch", exitFailed},
-	{atocore.ErrNewer, "newer", exitFailed},
-	{atocore.ErrForeign, "foreign", exitFailed},
-	{atocore.ErrCorrupt, "corrupt", exitFailed},
-	{atocore.ErrFull, "full", exitFailed},
-	{atocore.ErrReadOnly, "read_only", exitFailed},
-	{atocore.ErrClosed, "closed", exitFailed},
-	{context.Canceled, "canceled", exitFailed},
-	{context.DeadlineExceeded, "timeout", exitFailed},
+// exits are the exit codes by the code of the error, where they are not exitFailed.
+var exits = map[string]int{
+	"usage":     exitUsage,
+	"faults":    exitFaults,
+	"unsound":   exitFaults,
+	"invalid":   exitUsage,
+	"not_found": exitNotFound,
+	"busy":      exitInUse,
+	"in_use":    exitInUse,
 }
 
+// classify gives the code of an error, which is also printed as JSON, and the exit
+// code.
 func classify(err error) (code string, exit int) {
-	if err == nil {
+	switch {
+	case err == nil:
 		return "", exitDone
+	case errors.Is(err, errUsage):
+		code = "usage"
+	case errors.Is(err, errFaults):
+		code = "faults"
+	default:
+		code = atocore.ErrorCode(err)
 	}
-	for _, c := range classes {
-		if errors.Is(err, c.err) {
-			return c.code, c.exit
-		}
+	if exit, ok := exits[code]; ok {
+		return code, exit
 	}
-	return "failed", exitFailed
+	return code, exitFailed
 }
 
 func exitCode(err error) int {
@@ -88,7 +79,7 @@ func (s *session) report(err error) {
 			Message string `json:"message"`
 			Exit    int    `json:"exit"`
 		}
-		if doc, docErr := document(map[string]body{"error": {code, err.Error(), exit}}); docErr == nil {
+		if doc, docErr := wire.Encode(map[string]body{"error": {code, err.Error(), exit}}); docErr == nil {
 			_, _ = s.stderr.Write(doc) // there is nowhere left to complain
 			return
 		}

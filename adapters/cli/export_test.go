@@ -2,14 +2,17 @@ package cli
 
 import (
 	"io"
+	"runtime/debug"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/atocore/atocore/adapters/wire"
 )
 
 var (
 	Classify      = classify
 	Safe          = safe
-	ASCIIControls = asciiControls
+	ASCIIControls = wire.EscapeControls
 	OneLine       = oneLine
 )
 
@@ -40,4 +43,13 @@ func Block(text string, terminal bool) string {
 	o := &output{terminal: terminal}
 	o.block(text)
 	return o.buf.String()
+}
+
+// Linked is what version says when the linker has set these.
+func Linked(set [3]string, info *debug.BuildInfo) (v, sha, at string) {
+	was := [3]string{version, buildSHA, buildTime}
+	defer func() { version, buildSHA, buildTime = was[0], was[1], was[2] }()
+	version, buildSHA, buildTime = set[0], set[1], set[2]
+	doc := versionOf(info)
+	return doc.Version, doc.Revision, doc.BuildTime
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -12,12 +11,15 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"github.com/atocore/atocore/adapters/wire"
 )
 
 // The rules of output, all here:
 //
 //   - Results are collected and written when the command has succeeded, so
-//     that a failed one writes nothing.
+//     that a failed one writes nothing. export alone writes as it goes, and not
+//     to a terminal: its last line says that it is whole.
 //   - Text that came out of a store, or a file's name, is somebody's data. It
 //     must not move the cursor, retitle the window or reverse the line, so
 //     line escapes its control characters, everywhere; and block, which
@@ -47,23 +49,12 @@ func (o *output) put(doc any, human func()) error {
 		human()
 		return nil
 	}
-	b, err := document(doc)
+	b, err := wire.Encode(doc)
 	if err != nil {
 		return fmt.Errorf("encode the result: %w", err)
 	}
 	o.buf.Write(b)
 	return nil
-}
-
-// document is v as JSON on a line of its own.
-func document(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return asciiControls(b.Bytes()), nil
 }
 
 // line prints one line, whatever the arguments contain.
@@ -91,7 +82,7 @@ func (o *output) block(text string) {
 
 // safe escapes what a terminal would obey rather than show.
 func safe(s string) string {
-	if strings.IndexFunc(s, unsafeRune) < 0 {
+	if strings.IndexFunc(s, wire.Unsafe) < 0 {
 		return s
 	}
 	var b strings.Builder
@@ -100,7 +91,7 @@ func safe(s string) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case unsafeRune(r):
+		case wire.Unsafe(r):
 			q := strconv.QuoteRuneToASCII(r)
 			b.WriteString(q[1 : len(q)-1])
 		default:
@@ -109,37 +100,6 @@ func safe(s string) string {
 		i += size
 	}
 	return b.String()
-}
-
-// unsafeRune reports control characters, the marks that change the direction
-// of text, which let a line read otherwise than it is, and bytes that are not
-// UTF-8, which an old terminal may take for control characters.
-func unsafeRune(r rune) bool {
-	switch {
-	case r < 0x20, r >= 0x7f && r <= 0x9f, r == utf8.RuneError:
-		return true
-	case r == 0x061c, r == 0x200e, r == 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
-		return true
-	}
-	return false
-}
-
-// asciiControls escapes the unsafe characters of a JSON document, which occur
-// in its strings alone; encoding/json escapes only those below space.
-func asciiControls(doc []byte) []byte {
-	unsafe := func(r rune) bool { return r != '\n' && r != utf8.RuneError && unsafeRune(r) }
-	if bytes.IndexFunc(doc, unsafe) < 0 {
-		return doc
-	}
-	var b bytes.Buffer
-	for _, r := range string(doc) {
-		if unsafe(r) {
-			fmt.Fprintf(&b, `\u%04x`, r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.Bytes()
 }
 
 // oneLine is s on one line, cut to at most most characters.
@@ -170,7 +130,7 @@ func orDash(s string) string {
 	return s
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

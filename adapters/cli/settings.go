@@ -24,35 +24,39 @@ type settings struct {
 	values map[string]any
 	json   bool     // what the file says of --json, be the rest of it right or not
 	given  []string // flags that got their value here
+	off    bool     // whether to give none: what is wrong here is no concern of --help
 }
 
-// newSettings reads the configuration file, ATOCORE_CONFIG or config.yaml in
-// the platform's configuration directory. It returns settings also with an
-// error, so that --help can be had without a right configuration.
-func newSettings(app *kong.Application, dirs locations, getenv func(string) string) (*settings, error) {
-	c := &settings{getenv: getenv, home: dirs.home}
-	c.path = getenv("ATOCORE_CONFIG")
+// read reads the configuration file, ATOCORE_CONFIG or config.yaml in the
+// platform's configuration directory.
+func (c *settings) read(dirs locations) error {
+	c.path = c.getenv("ATOCORE_CONFIG")
 	named := c.path != ""
 	if !named {
 		if dirs.config == "" {
-			return c, nil
+			return nil
 		}
 		c.path = filepath.Join(dirs.config, "config.yaml")
 	}
 	values, err := readConfig(c.path)
 	if errors.Is(err, fs.ErrNotExist) && !named {
-		return c, nil
+		return nil
 	}
 	if err != nil {
-		return c, &usageError{reason: "configuration: " + err.Error()}
+		return &usageError{reason: "configuration: " + err.Error()}
 	}
 	c.json = text(values["json"]) == "true"
-	if unknown := unknownKeys(app.Node, values, ""); len(unknown) > 0 {
+	c.values = values // also with unknown ones, which are an error for all but hooks
+	return nil
+}
+
+// check refuses keys that no flag has.
+func (c *settings) check(app *kong.Application) error {
+	if unknown := unknownKeys(app.Node, c.values, ""); len(unknown) > 0 {
 		slices.Sort(unknown)
-		return c, &usageError{reason: fmt.Sprintf("configuration: %s: unknown key %s", c.path, strings.Join(unknown, ", "))}
+		return &usageError{reason: fmt.Sprintf("configuration: %s: unknown key %s", c.path, strings.Join(unknown, ", "))}
 	}
-	c.values = values
-	return c, nil
+	return nil
 }
 
 func readConfig(name string) (map[string]any, error) {
@@ -80,13 +84,21 @@ func (c *settings) Validate(*kong.Application) error { return nil }
 var variables = map[string]string{
 	"data": "ATOCORE_DATA", "backups": "ATOCORE_BACKUPS",
 	"embedder": "ATOCORE_EMBEDDER", "embedding-cache": "ATOCORE_EMBEDDING_CACHE",
+	"addr": "ATOCORE_ADDR", "socket": "ATOCORE_SOCKET", "token-file": "ATOCORE_TOKEN_FILE",
+	"checkpoint-every": "ATOCORE_CHECKPOINT_EVERY", "snapshot-every": "ATOCORE_SNAPSHOT_EVERY", "validate-every": "ATOCORE_VALIDATE_EVERY",
+	"prune-every": "ATOCORE_PRUNE_EVERY", "drill-every": "ATOCORE_DRILL_EVERY", "drill-scratch": "ATOCORE_DRILL_SCRATCH",
+	"keep-last": "ATOCORE_KEEP_LAST", "keep-hourly": "ATOCORE_KEEP_HOURLY", "keep-daily": "ATOCORE_KEEP_DAILY", "keep-weekly": "ATOCORE_KEEP_WEEKLY",
+	"keep-monthly": "ATOCORE_KEEP_MONTHLY", "keep-yearly": "ATOCORE_KEEP_YEARLY", "keep-within": "ATOCORE_KEEP_WITHIN",
 }
 
-// places are the flags that name a directory.
-var places = []string{"data", "backups", "embedding-cache"}
+// places are the flags that name a directory or file.
+var places = []string{"data", "backups", "embedding-cache", "token-file", "socket", "drill-scratch"}
 
 // Resolve implements kong.Resolver.
 func (c *settings) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+	if c.off {
+		return nil, nil
+	}
 	variable, isGlobal := variables[flag.Name]
 	if value := c.getenv(variable); isGlobal && value != "" {
 		if !utf8.ValidString(value) { // see checkUTF8
@@ -176,7 +188,7 @@ func unknownKeys(node *kong.Node, values map[string]any, prefix string) []string
 // a file would give for good.
 func settable(f *kong.Flag) bool {
 	switch f.Name {
-	case "help", "yes", "confirm-service-stopped":
+	case "help", "yes", "dry-run", "confirm-service-stopped":
 		return false
 	}
 	return true

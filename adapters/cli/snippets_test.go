@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +30,9 @@ import (
 //	output   what the block before it printed on standard output
 //	go       a part of the library's source, or of an example that is run
 //	text, json, yaml, diff   none of these
+//
+// A service that is started goes on beside the blocks that follow, at an address of its
+// own, which stands there for the page's; what is exported stays so.
 //
 // In output, a line "…" stands for any lines, and IDs, stamps, digests, dates,
 // milliseconds and decimal fractions for whatever is in their place. An ID or
@@ -116,11 +121,15 @@ func TestSnippets(t *testing.T) {
 			t.Parallel()
 			p := newSnippets(t, shell)
 			last := ""
-			for _, b := range all {
+			for i, b := range all {
 				var err error
 				switch b.lang {
 				case "sh":
 					last, err = p.run(t, b.text)
+					// curl does not fail where a server refuses.
+					if shown := i+1 < len(all) && all[i+1].lang == "output"; err == nil && !shown && strings.Contains(last, `"type":"about:blank"`) {
+						err = fmt.Errorf("a request failed: %s", last)
+					}
 				case "output":
 					err = p.compare(last, b.text)
 				}
@@ -150,7 +159,11 @@ type snippets struct {
 	dir   string
 	env   []string
 	ids   map[string]string // the IDs that the page shows, and those that they stand for
+	addr  string            // of the service that the page has started
 }
+
+// pageAddr is where services listen on the pages.
+const pageAddr = "127.0.0.1:8766"
 
 func newSnippets(t *testing.T, shell string) *snippets {
 	t.Helper()
@@ -185,7 +198,17 @@ func (p *snippets) run(t *testing.T, script string) (string, error) {
 		}
 		lines = append(lines, strings.Replace(line, "go run ./cmd/atocore", "atocore", 1))
 	}
+	lines, err := p.ahead(t, lines)
+	if err != nil {
+		return "", err
+	}
 	script = strings.Join(lines, "")
+	if strings.Contains(script, "curl ") {
+		needCurl(t)
+	}
+	if p.addr != "" {
+		script = strings.ReplaceAll(script, pageAddr, p.addr)
+	}
 	for shown, id := range p.ids {
 		script = strings.ReplaceAll(script, shown, id)
 	}
@@ -198,6 +221,72 @@ func (p *snippets) run(t *testing.T, script string) (string, error) {
 		return "", fmt.Errorf("%w\n%s%s%s", err, script, out, stderr.String())
 	}
 	return string(out), nil
+}
+
+// ahead does what outlasts a block, and returns the lines that are left.
+func (p *snippets) ahead(t *testing.T, lines []string) (left []string, err error) {
+	t.Helper()
+	for _, line := range lines {
+		name, _, isExport := strings.Cut(strings.TrimPrefix(line, "export "), "=")
+		switch {
+		case isExport && strings.HasPrefix(line, "export "):
+			cmd := exec.CommandContext(t.Context(), p.shell, "-euc", line+`printf %s "$`+name+`"`)
+			cmd.Dir, cmd.Env = p.dir, p.env
+			value, err := cmd.Output()
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", line, err)
+			}
+			p.env = append(p.env, name+"="+string(value))
+		case strings.HasPrefix(line, "atocore serve"):
+			if err := p.serve(t, strings.TrimSpace(line)); err != nil {
+				return nil, err
+			}
+		default:
+			left = append(left, line)
+		}
+	}
+	return left, nil
+}
+
+// serve starts a service, which is interrupted at the end of the test.
+func (p *snippets) serve(t *testing.T, line string) error {
+	t.Helper()
+	cmd := exec.Command(p.shell, "-euc", "exec "+line+" --json --quiet --addr 127.0.0.1:0")
+	cmd.Dir, cmd.Env = p.dir, p.env
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt) // where that cannot be done, Kill does
+		if runtime.GOOS == "windows" {
+			_ = cmd.Process.Kill()
+		}
+		if err := cmd.Wait(); err != nil && runtime.GOOS != "windows" {
+			t.Errorf("%s: %v: %s", line, err, stderr.String())
+		}
+	})
+	var doc struct{ Address string }
+	if err := json.NewDecoder(out).Decode(&doc); err != nil {
+		return fmt.Errorf("%s: %w: %s", line, err, stderr.String())
+	}
+	p.addr = doc.Address
+	return nil
+}
+
+func needCurl(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("no curl to run the snippets with")
+	}
 }
 
 // changing are the forms of what differs from run to run. What is named is known
@@ -310,8 +399,12 @@ func TestGoSnippets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	examples, err := filepath.Glob(filepath.Join(root, "adapters", "*", "example*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var code []string
-	for _, name := range append(sources, more...) {
+	for _, name := range slices.Concat(sources, more, examples) {
 		src, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -363,13 +456,13 @@ func TestHelpExamples(t *testing.T) {
 	n := 0
 	for line := range strings.Lines(reference) {
 		line, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), "    atocore ")
-		if !ok || strings.HasPrefix(line, "tour") { // which TestScripts runs
+		if !ok || strings.HasPrefix(line, "tour") || strings.HasPrefix(line, "health") { // which TestScripts and TestServePeriodic run
 			continue
 		}
 		n++
 		line, _, _ = strings.Cut(line, " > ")
 		var stderr strings.Builder
-		if exit := run(t.Context(), data, nil, io.Discard, &stderr, arguments(line)...); exit != 0 && exit != 3 {
+		if exit := run(t.Context(), data, strings.NewReader(""), io.Discard, &stderr, arguments(line)...); exit != 0 && exit != 3 {
 			t.Errorf("atocore %s: exit code %d: %s", line, exit, stderr.String())
 		}
 	}

@@ -46,6 +46,9 @@ func (statsCmd) Run(ctx context.Context, s *session) error {
 		if stats.Pending > 0 {
 			s.field("to embed", fmt.Sprintf("%8d", stats.Pending))
 		}
+		if stats.Spooled > 0 {
+			s.field("to take in", fmt.Sprintf("%8d", stats.Spooled))
+		}
 		s.field("journal", fmt.Sprintf("%8d entries", stats.Journal))
 		s.field("size", fmt.Sprintf("%8d KiB", (stats.Bytes+1023)/1024))
 		s.field("proven", proven(stats))

@@ -16,6 +16,24 @@ import (
 // sent.
 func terminal(t *testing.T) (tty *os.File, shown func() string) {
 	t.Helper()
+	master, tty := openTerminal(t)
+	read := make(chan string)
+	go func() {
+		// The end of a pseudo-terminal is an error of its own.
+		all, _ := io.ReadAll(master)
+		master.Close()
+		read <- string(all)
+	}()
+	return tty, func() string {
+		tty.Close()
+		return <-read
+	}
+}
+
+// openTerminal opens both ends of a pseudo-terminal: what is written to master is
+// typed into tty.
+func openTerminal(t *testing.T) (master, tty *os.File) {
+	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -35,16 +53,35 @@ func terminal(t *testing.T) (tty *os.File, shown func() string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := make(chan string)
-	go func() {
-		// The end of a pseudo-terminal is an error of its own.
-		all, _ := io.ReadAll(master)
-		master.Close()
-		read <- string(all)
-	}()
-	return tty, func() string {
+	return master, tty
+}
+
+// TestReviewAsks asks about what waits where somebody is there to answer, and lists it
+// elsewhere.
+func TestReviewAsks(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "store")
+	if exit := run(t.Context(), data, nil, io.Discard, io.Discard, "add", "knowledge", "The depot closes at six.", "--candidate"); exit != 0 {
+		t.Fatalf("exit code %d", exit)
+	}
+	for _, args := range [][]string{{"review", "--json"}, {"review", "--no-interactive"}} {
+		master, tty := openTerminal(t)
+		var stderr bytes.Buffer
+		if exit := run(t.Context(), data, tty, tty, &stderr, args...); exit != 0 || stderr.Len() > 0 {
+			t.Errorf("%q: exit code %d, %s", args, exit, &stderr)
+		}
 		tty.Close()
-		return <-read
+		master.Close()
+	}
+	master, tty := openTerminal(t)
+	if _, err := master.WriteString("a\n"); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	exit := run(t.Context(), data, tty, tty, &stderr, "review")
+	tty.Close()
+	master.Close()
+	if exit != 0 || !strings.Contains(stderr.String(), "The depot closes at six.") || !strings.Contains(stderr.String(), "1 accepted, 0 rejected, 0 left") {
+		t.Errorf("exit code %d, %s", exit, &stderr)
 	}
 }
 
