@@ -120,6 +120,29 @@ var layers = []layer{
 // testImports may be used by every test.
 var testImports = []string{"github.com/google/go-cmp"}
 
+// TestMap holds the page about the architecture to the table: each package that has a
+// rule is in the page, by its name.
+func TestMap(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range layers {
+		name, _ := strings.CutSuffix(l.packages, "/...")
+		switch {
+		case name == "." || name == "cmd":
+			continue // the drawing has them
+		case strings.HasPrefix(name, "examples"):
+			continue // programs to start from, no part of the product
+		case strings.HasPrefix(name, "adapters/embedders/"), name == "internal/vectorindex/clustered":
+			continue // below one that is there
+		}
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("docs/architecture.md does not have %s", name)
+		}
+	}
+}
+
 func TestLayers(t *testing.T) {
 	files, err := goFiles(os.DirFS("."))
 	if err != nil {
