@@ -61,10 +61,15 @@ func (s *Store) write(ctx context.Context, texts []string, fn func(*change) erro
 		if err = fn(c); err != nil {
 			return err
 		}
-		err = c.ix.Finish()
-		due = c.ix.Sealed() || c.ix.Doubled()
-		if err != nil || c.space == 0 || len(vectors) == 0 {
+		if err = c.ix.Finish(); err == nil {
+			err = s.sameFile()
+		}
+		if err != nil {
 			return err
+		}
+		due = c.ix.Sealed() || c.ix.Doubled()
+		if c.space == 0 || len(vectors) == 0 {
+			return nil
 		}
 		waiting, err = tx.QueryRow(func(sqlite.Row) {}, `SELECT 1 FROM embedding_queue LIMIT 1`)
 		return err

@@ -38,17 +38,11 @@ func (s *Store) Ready(ctx context.Context) error {
 	return nil
 }
 
-// readyFile looks at the database's file.
+// readyFile looks at the database's file, and whether it may be written.
 func (s *Store) readyFile() error {
 	name := filepath.Join(s.dir, databaseName)
-	info, err := os.Stat(name)
-	switch {
-	case os.IsNotExist(err):
-		return fmt.Errorf("its database file is gone: %w", s.noStore())
-	case err != nil:
-		return sqlite.FileError("look at", name, err)
-	case s.file != nil && !os.SameFile(s.file, info):
-		return fmt.Errorf("another file is in the place of its database: %w", ErrForeign)
+	if err := s.sameFile(); err != nil {
+		return err
 	}
 	// Opening the file to see whether it can be written would, closing it again, drop
 	// the locks that this process holds on it, on some systems.
@@ -56,6 +50,22 @@ func (s *Store) readyFile() error {
 		if err := writable(path); err != nil {
 			return sqlite.FileError("write", path, err)
 		}
+	}
+	return nil
+}
+
+// sameFile fails where the database's file is not where it was opened. The engine would
+// go on with it, and what it acknowledged be lost to whoever opens the directory next.
+func (s *Store) sameFile() error {
+	name := filepath.Join(s.dir, databaseName)
+	info, err := os.Stat(name)
+	switch {
+	case os.IsNotExist(err):
+		return fmt.Errorf("the database file of the store is gone: %w", s.noStore())
+	case err != nil:
+		return sqlite.FileError("look at", name, err)
+	case s.file != nil && !os.SameFile(s.file, info):
+		return fmt.Errorf("another file is in the place of the database: %w", ErrForeign)
 	}
 	return nil
 }

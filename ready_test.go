@@ -24,11 +24,17 @@ func TestReady(t *testing.T) {
 	if err := s.Ready(t.Context()); !errors.Is(err, atocore.ErrNotFound) {
 		t.Errorf("without its file: %v", err)
 	}
+	if _, err := s.Remember(t.Context(), statement("Ice floats.")); !errors.Is(err, atocore.ErrNotFound) {
+		t.Errorf("a write without its file: %v", err)
+	}
 	if err := os.WriteFile(name, []byte("another"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Ready(t.Context()); !errors.Is(err, atocore.ErrForeign) {
 		t.Errorf("with another file: %v", err)
+	}
+	if _, err := s.Remember(t.Context(), statement("Ice floats.")); !errors.Is(err, atocore.ErrForeign) {
+		t.Errorf("a write with another file: %v", err)
 	}
 	if err := os.Rename(name+".away", name); err != nil {
 		t.Fatal(err)

@@ -48,6 +48,7 @@ type HealthCounts struct {
 	Journal      int64                  `json:"journal" doc:"The last entry's number."`
 	Vectors      int                    `json:"vectors"`
 	Pending      int                    `json:"pending" doc:"Texts that wait for their vectors."`
+	Spooled      int                    `json:"spooled" doc:"Interactions of hooks that wait to be taken in."`
 }
 
 // HealthEmbedder says what makes vectors, and how that goes.
@@ -149,7 +150,7 @@ func (h *Health) count(st atocore.Stats) {
 	h.Schema, h.Bytes, h.LastProven = st.Schema, st.Bytes, st.LastProven
 	h.Counts = HealthCounts{
 		Memories: st.Memories, Projects: st.Projects, State: st.State, Documents: st.Documents, Chunks: st.Chunks,
-		Interactions: st.Interactions, Journal: st.Journal, Vectors: st.Vectors, Pending: st.Pending,
+		Interactions: st.Interactions, Journal: st.Journal, Vectors: st.Vectors, Pending: st.Pending, Spooled: st.Spooled,
 	}
 	if st.LastDrill != nil {
 		h.LastDrill = &HealthDrill{*st.LastDrill, st.LastDrillOK}
