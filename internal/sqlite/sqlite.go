@@ -189,7 +189,8 @@ type DB struct {
 // when the place is; [ErrCorrupt]; [fs.ErrNotExist] with NoCreate, or when the
 // directory is missing.
 func Open(ctx context.Context, c Config) (_ *DB, err error) {
-	ctx, cancel := withDefaultWait(ctx)
+	given := ctx
+	ctx, cancel := withDefaultWait(given)
 	defer cancel()
 	db, err := newDB(c)
 	if err != nil {
@@ -213,6 +214,9 @@ func Open(ctx context.Context, c Config) (_ *DB, err error) {
 	if err := startEngine(c.CacheDir); err != nil {
 		return nil, &Error{Op: "open", Path: db.path, Err: err}
 	}
+	// The time that this takes on a slow machine is none that a lock was waited for.
+	ctx, cancel = withDefaultWait(given)
+	defer cancel()
 
 	if err := db.prepareSchema(ctx); err != nil {
 		_ = db.readers.closeAll()
